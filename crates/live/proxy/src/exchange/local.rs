@@ -1,0 +1,73 @@
+//! Answers that the proxy gives by itself.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use traffic::{Answer, Flag};
+
+use super::{Disposition, Downstream};
+use crate::fields::{Request, Response};
+use crate::flow::Replay;
+use crate::record::Record;
+use crate::respond::{Manner, Responder, Size};
+use crate::worker::Worker;
+
+/// Sends an answer of `traffic`. A request body that has not arrived costs the connection.
+pub(crate) async fn answer(
+    worker: &Rc<Worker>,
+    downstream: &Downstream,
+    request: &Request,
+    mut body: Replay<'_>,
+    mut responder: Responder<'_>,
+    (answer, record): (&Answer, &mut Record),
+) -> Disposition {
+    record.status = answer.status;
+    record.flags = record.flags.union(answer.flags);
+    if !answer.cluster.is_empty() {
+        record.cluster = Some(answer.cluster.as_str().into());
+    }
+    if let Some(delay) = answer.delay {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = responder.gone() => {
+                record.left();
+                return Disposition::Close;
+            }
+        }
+    }
+    body.skip_arrived().await;
+    let mut response = Response { status: answer.status, ..Response::default() };
+    for (name, value) in &answer.headers {
+        response.fields.append(name, value);
+    }
+    record.grpc_status = response.fields.text("grpc-status").and_then(|text| text.parse().ok());
+    worker.date.now(|date| response.fields.append("date", date.as_bytes()));
+    let close = !request.keep_alive
+        || !body.is_read()
+        || downstream.closing.get()
+        || worker.shared.is_draining();
+    let size = match answer.body.len() {
+        0 => Size::Empty,
+        length => Size::Exact(length as u64),
+    };
+    if size != Size::Empty && request.http2 {
+        let length = answer.body.len().to_string();
+        response.fields.append("content-length", length.as_bytes());
+    }
+    let to_head = request.method() == "HEAD";
+    let manner = Manner { to_head, http10: request.http10, close };
+    let Ok(mut sink) = responder.send(&mut response, size, manner) else {
+        return Disposition::Close;
+    };
+    if !to_head && size != Size::Empty {
+        record.sent.set(answer.body.len() as u64);
+        if sink.data(Bytes::copy_from_slice(&answer.body)).await.is_err() {
+            record.flags.insert(Flag::DownstreamConnectionTermination);
+            return Disposition::Close;
+        }
+    }
+    if sink.finish(None).await.is_err() || close {
+        return Disposition::Close;
+    }
+    Disposition::KeepAlive
+}

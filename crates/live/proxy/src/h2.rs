@@ -1,0 +1,162 @@
+//! HTTP/2 streams in the words of this room: heads to and from `http` types, frames with flow control.
+
+use std::future::poll_fn;
+use std::io;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::fields::{Fields, Request, Response};
+use crate::flow::Frame;
+
+/// What h2 says, as an I/O error that keeps the reset reason in its text.
+pub(crate) fn io_error(error: ::h2::Error) -> io::Error {
+    if error.is_io() {
+        return error.into_io().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into());
+    }
+    io::Error::new(io::ErrorKind::ConnectionReset, error)
+}
+
+/// The peer refused the stream before it looked at it: another connection may have it.
+pub(crate) fn was_refused(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<::h2::Error>());
+    inner.is_some_and(|error| error.reason() == Some(::h2::Reason::REFUSED_STREAM))
+}
+
+/// The peer reset the stream, not the connection.
+pub(crate) fn was_reset(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<::h2::Error>());
+    inner.is_some_and(|error| error.is_reset() && error.is_remote())
+}
+
+/// The next frame of a stream's body; hands the window back as it goes. Safe to cancel.
+pub(crate) async fn next_frame(stream: &mut ::h2::RecvStream) -> io::Result<Option<Frame>> {
+    if let Some(data) = poll_fn(|cx| stream.poll_data(cx)).await {
+        let data = data.map_err(io_error)?;
+        let _ = stream.flow_control().release_capacity(data.len());
+        return Ok(Some(Frame::Data(data)));
+    }
+    let trailers = poll_fn(|cx| stream.poll_trailers(cx)).await.map_err(io_error)?;
+    Ok(trailers.map(|trailers| {
+        let mut fields = Fields::default();
+        append_all(&mut fields, &trailers);
+        Frame::Trailers(fields)
+    }))
+}
+
+/// Sends a piece when the peer's window has room for it.
+pub(crate) async fn send_data(
+    stream: &mut ::h2::SendStream<Bytes>,
+    mut data: Bytes,
+) -> io::Result<()> {
+    while !data.is_empty() {
+        stream.reserve_capacity(data.len());
+        let room = poll_fn(|cx| stream.poll_capacity(cx)).await;
+        let room = room.ok_or(io::ErrorKind::ConnectionReset)?.map_err(io_error)?;
+        let piece = data.split_to(room.min(data.len()));
+        stream.send_data(piece, false).map_err(io_error)?;
+    }
+    Ok(())
+}
+
+/// Ends a stream.
+pub(crate) fn send_end(
+    stream: &mut ::h2::SendStream<Bytes>,
+    trailers: Option<&Fields>,
+) -> io::Result<()> {
+    match trailers {
+        Some(trailers) => stream.send_trailers(header_map(trailers)).map_err(io_error),
+        None => stream.send_data(Bytes::new(), true).map_err(io_error),
+    }
+}
+
+fn append_all(fields: &mut Fields, headers: &HeaderMap) {
+    for (name, value) in headers {
+        fields.append(name.as_str(), value.as_bytes());
+    }
+}
+
+/// Fields that HTTP/2 forbids (RFC 9113 section 8.2.2).
+fn is_connection_specific(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" | "host"
+    )
+}
+
+fn header_map(fields: &Fields) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields.iter() {
+        if is_connection_specific(name) {
+            continue;
+        }
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+/// A request that arrived on a stream.
+pub(crate) fn from_request(parts: &http::request::Parts) -> Request {
+    let mut request = Request { http2: true, keep_alive: true, ..Request::default() };
+    let fields = &mut request.fields;
+    append_all(fields, &parts.headers);
+    fields.remove("te");
+    if parts.headers.get("te").is_some_and(|value| value == "trailers") {
+        fields.append("te", b"trailers");
+    }
+    request.method = fields.store(parts.method.as_str().as_bytes());
+    request.scheme = fields.store(parts.uri.scheme_str().unwrap_or("http").as_bytes());
+    let authority = match parts.uri.authority() {
+        Some(authority) => authority.as_str().as_bytes().to_vec(),
+        None => fields.value("host").unwrap_or_default().to_vec(),
+    };
+    request.authority = fields.store(&authority);
+    fields.remove("host");
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    request.path = fields.store(path.as_bytes());
+    if fields.value("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
+        fields.remove("expect");
+        request.expects_continue = true;
+    }
+    request
+}
+
+/// A request as h2 wants it; an error when path or authority are no URI.
+pub(crate) fn to_request(request: &Request) -> io::Result<http::Request<()>> {
+    let invalid = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let path = if request.path().is_empty() { "/" } else { request.path() };
+    let uri = http::Uri::builder()
+        .scheme(request.scheme())
+        .authority(request.authority())
+        .path_and_query(path)
+        .build()
+        .map_err(invalid)?;
+    let mut made = http::Request::builder()
+        .method(request.method())
+        .uri(uri)
+        .version(http::Version::HTTP_2)
+        .body(())
+        .map_err(invalid)?;
+    *made.headers_mut() = header_map(&request.fields);
+    Ok(made)
+}
+
+/// A response that arrived on a stream.
+pub(crate) fn from_response(parts: &http::response::Parts, response: &mut Response) {
+    response.status = parts.status.as_u16();
+    response.keep_alive = true;
+    response.fields.clear();
+    append_all(&mut response.fields, &parts.headers);
+}
+
+/// A response as h2 wants it.
+pub(crate) fn to_response(response: &Response) -> http::Response<()> {
+    let mut made = http::Response::new(());
+    *made.status_mut() =
+        http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+    *made.headers_mut() = header_map(&response.fields);
+    made
+}

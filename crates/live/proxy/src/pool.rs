@@ -1,0 +1,244 @@
+//! Upstream connections of one worker: idle HTTP/1.1 ones, last in first out, and shared HTTP/2 ones.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+use traffic::upstream::HostId;
+use traffic::{Connection, Host};
+
+use crate::h1::Link;
+use crate::h2::io_error;
+use crate::wire::Wire;
+
+/// Idle HTTP/1.1 connections kept per host and worker.
+const IDLE_PER_HOST: usize = 512;
+/// Window of one upstream HTTP/2 stream, and of its connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// How long connections live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetimes {
+    /// Longest idle time; `None` keeps them for ever.
+    pub(crate) idle: Option<Duration>,
+    /// Most requests on one connection.
+    pub(crate) requests: Option<u32>,
+    /// Longest life.
+    pub(crate) age: Option<Duration>,
+}
+
+/// A connection with HTTP/1.1 on it.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) link: Link,
+    /// Requests that it served before this one; above zero a sudden end may mean "closed while idle".
+    pub(crate) served: u32,
+    opened: Instant,
+    idle_since: Instant,
+    /// Counts in the breaker as long as the connection lives.
+    _counted: Connection,
+}
+
+impl Lease {
+    /// A fresh connection.
+    pub(crate) fn new(wire: Wire, counted: Connection) -> Lease {
+        let now = Instant::now();
+        let link = Link::new(wire, BytesMut::new());
+        Lease { link, served: 0, opened: now, idle_since: now, _counted: counted }
+    }
+}
+
+/// A connection with HTTP/2 on it, shared by streams.
+#[derive(Debug)]
+struct Shared {
+    send: ::h2::client::SendRequest<Bytes>,
+    state: Rc<SharedState>,
+    opened: Instant,
+}
+
+#[derive(Debug)]
+struct SharedState {
+    closed: Cell<bool>,
+    streams: Cell<usize>,
+    served: Cell<u32>,
+    idle_since: Cell<Instant>,
+}
+
+/// One stream's hold on a shared connection.
+#[derive(Debug)]
+pub(crate) struct StreamLease {
+    pub(crate) send: ::h2::client::SendRequest<Bytes>,
+    /// Streams that it served before this one.
+    pub(crate) served: u32,
+    state: Rc<SharedState>,
+}
+
+impl Drop for StreamLease {
+    fn drop(&mut self) {
+        self.state.streams.set(self.state.streams.get() - 1);
+        self.state.idle_since.set(Instant::now());
+    }
+}
+
+/// Connections to one host.
+#[derive(Debug)]
+struct HostPool {
+    host: Arc<Host>,
+    lifetimes: Lifetimes,
+    idle: Vec<Lease>,
+    shared: Vec<Shared>,
+    /// Held by the one who opens a shared connection, so that a burst opens one and not many.
+    opening: Rc<tokio::sync::Mutex<()>>,
+}
+
+/// The pools of a worker. A host belongs to one cluster, so clusters do not share connections.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    hosts: RefCell<HashMap<HostId, HostPool>>,
+    /// Wakes those who wait for a connection when one comes back.
+    pub(crate) returned: tokio::sync::Notify,
+}
+
+impl Pools {
+    /// The idle connection that was used last and still lives.
+    pub(crate) fn take(&self, host: &Host) -> Option<Lease> {
+        let mut hosts = self.hosts.borrow_mut();
+        let pool = hosts.get_mut(&host.id())?;
+        while let Some(lease) = pool.idle.pop() {
+            if lease.link.wire.is_quiet() {
+                return Some(lease);
+            }
+        }
+        None
+    }
+
+    /// Takes a connection back after a complete exchange.
+    pub(crate) fn give_back(&self, host: &Arc<Host>, mut lease: Lease, lifetimes: Lifetimes) {
+        lease.served += 1;
+        lease.idle_since = Instant::now();
+        let worn = lifetimes.requests.is_some_and(|most| lease.served >= most)
+            || lifetimes.age.is_some_and(|most| lease.opened.elapsed() >= most);
+        if worn || !lease.link.input.is_empty() || host.is_removed() {
+            return;
+        }
+        self.with(host, lifetimes, |pool| {
+            if pool.idle.len() < IDLE_PER_HOST {
+                pool.idle.push(lease);
+            }
+        });
+        self.returned.notify_waiters();
+    }
+
+    /// A stream's place on a shared connection that has room.
+    pub(crate) fn share(&self, host: &Host, lifetimes: Lifetimes) -> Option<StreamLease> {
+        let mut hosts = self.hosts.borrow_mut();
+        let pool = hosts.get_mut(&host.id())?;
+        pool.shared.retain(|connection| !connection.state.closed.get());
+        let fresh = pool.shared.iter().find(|connection| {
+            let state = &connection.state;
+            state.streams.get() < connection.send.current_max_send_streams()
+                && lifetimes.requests.is_none_or(|most| state.served.get() < most)
+                && lifetimes.age.is_none_or(|most| connection.opened.elapsed() < most)
+        })?;
+        Some(fresh.lease())
+    }
+
+    /// The lock to hold while opening a shared connection to this host.
+    pub(crate) fn opening(
+        &self,
+        host: &Arc<Host>,
+        lifetimes: Lifetimes,
+    ) -> Rc<tokio::sync::Mutex<()>> {
+        self.with(host, lifetimes, |pool| pool.opening.clone())
+    }
+
+    /// Makes a shared connection of a fresh socket.
+    pub(crate) async fn open(
+        &self,
+        (host, lifetimes): (&Arc<Host>, Lifetimes),
+        wire: Wire,
+        counted: Connection,
+    ) -> io::Result<StreamLease> {
+        let mut builder = ::h2::client::Builder::new();
+        builder
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(crate::h1::HEAD_BYTES).unwrap_or(u32::MAX))
+            .enable_push(false);
+        let io = wire.with_prefix(Bytes::new());
+        let (send, connection) = builder.handshake::<_, Bytes>(io).await.map_err(io_error)?;
+        let state = Rc::new(SharedState {
+            closed: Cell::new(false),
+            streams: Cell::new(0),
+            served: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+        });
+        let ends = state.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an upstream HTTP/2 connection ended");
+            }
+            ends.closed.set(true);
+            drop(counted);
+        });
+        let made = Shared { send, state, opened: Instant::now() };
+        let lease = made.lease();
+        self.with(host, lifetimes, |pool| pool.shared.push(made));
+        Ok(lease)
+    }
+
+    fn with<T>(
+        &self,
+        host: &Arc<Host>,
+        lifetimes: Lifetimes,
+        act: impl FnOnce(&mut HostPool) -> T,
+    ) -> T {
+        let mut hosts = self.hosts.borrow_mut();
+        let pool = hosts.entry(host.id()).or_insert_with(|| HostPool {
+            host: host.clone(),
+            lifetimes,
+            idle: Vec::new(),
+            shared: Vec::new(),
+            opening: Rc::default(),
+        });
+        pool.lifetimes = lifetimes;
+        act(pool)
+    }
+
+    /// Closes idle connections that are too old, dead, or lead to hosts that are gone. In-flight
+    /// requests keep theirs.
+    pub(crate) fn sweep(&self) {
+        let now = Instant::now();
+        self.hosts.borrow_mut().retain(|_, pool| {
+            let gone = pool.host.is_removed();
+            let idle_limit = pool.lifetimes.idle;
+            let stale = |since| gone || idle_limit.is_some_and(|most| now - since >= most);
+            pool.idle.retain(|lease| !stale(lease.idle_since) && lease.link.wire.is_quiet());
+            pool.shared.retain(|connection| {
+                let state = &connection.state;
+                let unused = state.streams.get() == 0;
+                !(state.closed.get() || (unused && stale(state.idle_since.get())))
+            });
+            let opening = Rc::strong_count(&pool.opening) > 1;
+            opening || !pool.idle.is_empty() || !pool.shared.is_empty()
+        });
+    }
+}
+
+impl Shared {
+    fn lease(&self) -> StreamLease {
+        self.state.streams.set(self.state.streams.get() + 1);
+        self.state.served.set(self.state.served.get() + 1);
+        StreamLease {
+            send: self.send.clone(),
+            served: self.state.served.get() - 1,
+            state: self.state.clone(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! From a cluster to a connection: a seat at a host, then a pooled or a fresh connection to it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use traffic::cluster::{Cluster, Protocol};
+use traffic::{Attempt, Connection, Fault, Permit, Refusal, Seat, Upstream};
+
+use crate::pool::{Lease, Lifetimes, StreamLease};
+use crate::socket::How;
+use crate::wire::Wire;
+use crate::worker::Worker;
+
+/// A request that waits for a connection of another worker looks again this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// What an attempt wants.
+#[derive(Debug)]
+pub(crate) struct Want<'w> {
+    pub(crate) permit: &'w Permit,
+    pub(crate) attempt: &'w Attempt,
+    /// Only a connection of its own will do.
+    pub(crate) fresh: bool,
+    /// The connection will become a byte stream: HTTP/1.1 only.
+    pub(crate) upgrade: bool,
+    pub(crate) downstream_http2: bool,
+}
+
+/// A connection, ready for a request.
+#[derive(Debug)]
+pub(crate) enum Tube {
+    H1 { lease: Lease, lifetimes: Lifetimes },
+    H2(StreamLease),
+}
+
+/// Picks a host and gets a connection to it. A fault after the pick comes with the seat.
+pub(crate) async fn reach(
+    worker: &Rc<Worker>,
+    upstream: &Arc<Upstream>,
+    want: &Want<'_>,
+) -> Result<(Seat, Tube), (Fault, Option<Seat>)> {
+    let now = worker.shared.clock.now();
+    let picked =
+        upstream.pick(now, want.permit, want.attempt, &mut worker.dice.borrow_mut());
+    let seat = picked.map_err(|refusal| (refusal.into(), None))?;
+    match tube(worker, upstream, &seat, want).await {
+        Ok(tube) => Ok((seat, tube)),
+        Err(fault) => Err((fault, Some(seat))),
+    }
+}
+
+async fn tube(
+    worker: &Rc<Worker>,
+    upstream: &Arc<Upstream>,
+    seat: &Seat,
+    want: &Want<'_>,
+) -> Result<Tube, Fault> {
+    let cluster = upstream.cluster();
+    let lifetimes = Lifetimes {
+        idle: cluster.idle_timeout,
+        requests: cluster.max_requests_per_connection,
+        age: cluster.max_connection_duration,
+    };
+    let http2 = match cluster.protocol {
+        Protocol::Http1 => false,
+        Protocol::Http2 => true,
+        Protocol::Downstream => want.downstream_http2,
+    };
+    if http2 && !want.upgrade {
+        return shared(worker, &cluster, seat, (lifetimes, want.fresh)).await.map(Tube::H2);
+    }
+    let pools = &worker.pools;
+    if !want.fresh {
+        if let Some(lease) = pools.take(seat.host()) {
+            return Ok(Tube::H1 { lease, lifetimes });
+        }
+    }
+    let _waiting = seat.wait()?;
+    loop {
+        match seat.connect() {
+            Ok(counted) => {
+                let wire = connect(worker, &cluster, seat.host().address(), &counted).await?;
+                counted.established(false);
+                return Ok(Tube::H1 { lease: Lease::new(wire, counted), lifetimes });
+            }
+            // At the limit: one that exists has to come free.
+            Err(Refusal::Overflow) => {
+                let _ = timeout(LOOK_AGAIN, pools.returned.notified()).await;
+                if let Some(lease) = pools.take(seat.host()) {
+                    return Ok(Tube::H1 { lease, lifetimes });
+                }
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+}
+
+async fn shared(
+    worker: &Rc<Worker>,
+    cluster: &Cluster,
+    seat: &Seat,
+    (lifetimes, fresh): (Lifetimes, bool),
+) -> Result<StreamLease, Fault> {
+    let (pools, host) = (&worker.pools, seat.shared_host());
+    if !fresh {
+        if let Some(lease) = pools.share(host, lifetimes) {
+            return Ok(lease);
+        }
+    }
+    let _waiting = seat.wait()?;
+    let opening = pools.opening(host, lifetimes);
+    let _first = opening.lock().await;
+    // Somebody else may have opened one while we waited for the lock.
+    if let Some(lease) = pools.share(host, lifetimes) {
+        return Ok(lease);
+    }
+    loop {
+        match seat.connect() {
+            Ok(counted) => {
+                let wire = connect(worker, cluster, host.address(), &counted).await?;
+                counted.established(true);
+                let opened = pools.open((host, lifetimes), wire, counted).await;
+                return opened.map_err(|error| Fault::ConnectFailed { reason: reason(&error).into() });
+            }
+            Err(Refusal::Overflow) => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                if let Some(lease) = pools.share(host, lifetimes) {
+                    return Ok(lease);
+                }
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+}
+
+/// Connects to a host of a cluster within its connect timeout.
+pub(crate) async fn connect(
+    worker: &Worker,
+    cluster: &Cluster,
+    address: SocketAddr,
+    counted: &Connection,
+) -> Result<Wire, Fault> {
+    let dialer = worker.shared.dialer;
+    let address = past_own_redirect(address, cluster.source_address, dialer.mark);
+    let how = How {
+        source: cluster.source_address.filter(|source| source.is_ipv4() == address.is_ipv4()),
+        keepalive: cluster.keepalive,
+        options: &cluster.socket_options,
+    };
+    match timeout(cluster.connect_timeout, dialer.dial(address, &how)).await {
+        Ok(Ok(wire)) => Ok(wire),
+        Ok(Err(error)) => {
+            counted.failed(false);
+            Err(Fault::ConnectFailed { reason: reason(&error).into() })
+        }
+        Err(_) => {
+            counted.failed(true);
+            Err(Fault::ConnectTimeout)
+        }
+    }
+}
+
+/// Inbound clusters bind 127.0.0.6 so that Istio's rules let their connections to the pod's own
+/// address pass. The sandbox tells our sockets by their mark instead, and sends a marked connection
+/// to the pod's own address through the inbound listener: there, the application is reached over
+/// loopback.
+fn past_own_redirect(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    mark: Option<u32>,
+) -> SocketAddr {
+    let inbound = source.is_some_and(|source| source.is_loopback()) || is_six(source);
+    if mark.is_none() || !inbound || address.ip().is_loopback() {
+        return address;
+    }
+    let loopback: IpAddr = match address.ip() {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
+/// Istio's passthrough source for IPv6, `::6`.
+fn is_six(source: Option<IpAddr>) -> bool {
+    source == Some(IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6)))
+}
+
+/// What the transport said, in Envoy's words: without the number of the error.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    format!("delayed connect error: {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::past_own_redirect;
+
+    #[test]
+    fn inbound_connections_of_a_marked_proxy_stay_on_loopback() {
+        let address = "10.244.0.5:8080".parse().unwrap();
+        let six = "127.0.0.6".parse().ok();
+        let own = past_own_redirect(address, six, Some(0x539));
+        assert_eq!(own, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(past_own_redirect(address, None, Some(0x539)), address);
+        assert_eq!(past_own_redirect(address, six, None), address);
+        let v6 = "[fd00::5]:80".parse().unwrap();
+        let own = past_own_redirect(v6, "::6".parse().ok(), Some(1));
+        assert_eq!(own, "[::1]:80".parse().unwrap());
+    }
+}

@@ -1,0 +1,130 @@
+//! Sending a response head downstream, in whichever protocol the client speaks.
+
+use std::future::poll_fn;
+use std::io;
+
+use bytes::Bytes;
+
+use crate::fields::{Fields, Response};
+use crate::flow::Sink;
+use crate::{h1, h2};
+
+/// What is known about the size of a response body before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// There is none.
+    Empty,
+    /// This many bytes.
+    Exact(u64),
+    /// It ends when it ends.
+    Unknown,
+}
+
+/// How a response has to be sent, apart from its head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// It answers a HEAD request: no body, whatever its length says.
+    pub(crate) to_head: bool,
+    /// The client knows no chunks.
+    pub(crate) http10: bool,
+    /// The connection ends after it.
+    pub(crate) close: bool,
+}
+
+/// The way back to a client, until the head of the response is sent.
+#[derive(Debug)]
+pub(crate) enum Responder<'a> {
+    /// HTTP/1.1.
+    H1(h1::Outgoing<'a>),
+    /// An HTTP/2 stream.
+    H2(::h2::server::SendResponse<Bytes>),
+}
+
+impl<'a> Responder<'a> {
+    /// Tells a waiting client to send its body.
+    pub(crate) async fn proceed(&mut self) -> io::Result<()> {
+        match self {
+            Responder::H1(outgoing) => {
+                outgoing.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                outgoing.flush().await
+            }
+            Responder::H2(stream) => {
+                let mut interim = http::Response::new(());
+                *interim.status_mut() = http::StatusCode::CONTINUE;
+                stream.send_informational(interim).map_err(h2::io_error)
+            }
+        }
+    }
+
+    /// Completes when the client has gone away.
+    pub(crate) async fn gone(&mut self) {
+        match self {
+            Responder::H1(outgoing) => outgoing.wire.gone().await,
+            Responder::H2(stream) => {
+                let _ = poll_fn(|cx| stream.poll_reset(cx)).await;
+            }
+        }
+    }
+
+    /// Sends the head; the body goes into the sink, which must be finished even when it is empty.
+    pub(crate) fn send(
+        self,
+        response: &mut Response,
+        size: Size,
+        manner: Manner,
+    ) -> io::Result<Sink<'a>> {
+        let bodiless = manner.to_head || matches!(response.status, 100..200 | 204 | 304);
+        match self {
+            Responder::H1(mut outgoing) => {
+                if matches!(response.status, 100..200 | 204) {
+                    response.fields.remove("content-length");
+                }
+                outgoing.encoder = h1_encoder(&mut response.fields, size, bodiless);
+                let unframed = manner.http10 && matches!(outgoing.encoder, h1::Encoder::Chunked);
+                if unframed {
+                    outgoing.encoder = h1::Encoder::UntilClose;
+                }
+                let close = manner.close || unframed;
+                h1::write_response(response, &outgoing.encoder, close, outgoing.out);
+                Ok(Sink::H1(outgoing))
+            }
+            Responder::H2(mut stream) => {
+                let end = bodiless || size == Size::Empty;
+                let sent = stream.send_response(h2::to_response(response), end);
+                let sent = sent.map_err(h2::io_error)?;
+                Ok(if end { Sink::Closed } else { Sink::H2(sent) })
+            }
+        }
+    }
+
+    /// Switches protocols: the head of a 101 response, after which the connection is a byte stream.
+    /// Only HTTP/1.1 has it.
+    pub(crate) async fn switch(self, response: &Response) -> io::Result<()> {
+        match self {
+            Responder::H1(mut outgoing) => {
+                h1::write_response(response, &h1::Encoder::UntilClose, false, outgoing.out);
+                outgoing.flush().await
+            }
+            Responder::H2(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+fn h1_encoder(fields: &mut Fields, size: Size, bodiless: bool) -> h1::Encoder {
+    if bodiless {
+        return h1::Encoder::Exact(0);
+    }
+    match size {
+        Size::Empty => {
+            fields.set("content-length", b"0");
+            h1::Encoder::Exact(0)
+        }
+        Size::Exact(size) => {
+            if fields.value("content-length").is_none() {
+                fields.append("content-length", size.to_string().as_bytes());
+            }
+            h1::Encoder::Exact(size)
+        }
+        Size::Unknown => h1::Encoder::Chunked,
+    }
+}

@@ -1,0 +1,162 @@
+//! One connected socket, and the only place that knows what it is made of (later: TLS, splice).
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// First read of a connection; grows with what the peer sends, up to [`READ_MOST`].
+const READ_LEAST: usize = 8 * 1024;
+/// Largest single read: large bodies move in few system calls, an idle connection holds none of it.
+const READ_MOST: usize = 256 * 1024;
+
+/// A connected TCP socket. Reading and writing take `&self`, so that the two directions of one
+/// connection are two futures of one task without a lock.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    tcp: TcpStream,
+    /// Size of the next read; follows the peer's pace.
+    next_read: std::cell::Cell<usize>,
+}
+
+impl Wire {
+    /// Takes over a connected socket. Nagle is off: heads and bodies leave in one write each.
+    pub(crate) fn new(tcp: TcpStream) -> Wire {
+        // A socket that refuses the option still works, only slower.
+        let _ = tcp.set_nodelay(true);
+        Wire { tcp, next_read: std::cell::Cell::new(READ_LEAST) }
+    }
+
+    /// Reads once, appending to `buf`; 0 is the end of the peer's sending. Safe to cancel.
+    pub(crate) async fn read(&self, buf: &mut BytesMut) -> io::Result<usize> {
+        loop {
+            self.tcp.readable().await?;
+            let want = self.next_read.get();
+            buf.reserve(want);
+            match self.tcp.try_read_buf(buf) {
+                Ok(n) => {
+                    if n >= want {
+                        self.next_read.set((want * 2).min(READ_MOST));
+                    } else if n < want / 4 {
+                        self.next_read.set((want / 2).max(READ_LEAST));
+                    }
+                    return Ok(n);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes all of `head`, then all of `body`, in as few calls as the kernel allows.
+    pub(crate) async fn write(&self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
+        while !head.is_empty() || !body.is_empty() {
+            self.tcp.writable().await?;
+            let written = if head.is_empty() {
+                self.tcp.try_write(body)
+            } else if body.is_empty() {
+                self.tcp.try_write(head)
+            } else {
+                self.tcp.try_write_vectored(&[IoSlice::new(head), IoSlice::new(body)])
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    let of_head = n.min(head.len());
+                    head = &head[of_head..];
+                    body = &body[n - of_head..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the peer that nothing more comes, and keeps reading possible.
+    pub(crate) fn finish_writing(&self) {
+        let _ = socket2::SockRef::from(&self.tcp).shutdown(Shutdown::Write);
+    }
+
+    /// An idle connection is usable if nothing waits to be read: neither an end nor stray bytes.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let mut byte = [0u8; 1];
+        matches!(self.tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Completes when the peer has gone away; never when it sends more bytes instead.
+    pub(crate) async fn gone(&self) {
+        let mut byte = [0u8; 1];
+        match self.tcp.peek(&mut byte).await {
+            Ok(0) | Err(_) => {}
+            Ok(_) => std::future::pending().await,
+        }
+    }
+
+    /// Makes the next close a reset: the peer must not take a cut-off body for a whole one.
+    pub(crate) fn reset_on_close(&self) {
+        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO));
+    }
+
+    /// For protocols that a library reads: first `prefix`, which was already read, then the socket.
+    pub(crate) fn with_prefix(self, prefix: Bytes) -> Prefixed {
+        Prefixed { prefix, wire: self }
+    }
+}
+
+/// A socket whose first bytes were already read while its protocol was detected.
+#[derive(Debug)]
+pub(crate) struct Prefixed {
+    prefix: Bytes,
+    wire: Wire,
+}
+
+impl AsyncRead for Prefixed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.wire.tcp).poll_read(cx, buf);
+        }
+        let n = self.prefix.len().min(buf.remaining());
+        buf.put_slice(&self.prefix[..n]);
+        self.prefix.advance(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Prefixed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire.tcp).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire.tcp).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,107 @@
+//! A request that somebody might make.
+
+use std::fmt;
+
+/// Who makes the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A pod with a sidecar, by namespace and name.
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name; a pod that does not exist has no labels.
+        name: String,
+    },
+    /// Somebody outside, at the ingress gateway.
+    Gateway,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who makes it.
+    pub from: Caller,
+    /// The method, in capitals.
+    pub method: String,
+    /// Host, and port where one is given.
+    pub authority: String,
+    /// Path and query; `/` at least.
+    pub path: String,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Question {
+    /// Reads `namespace/pod` or `gateway`, and `METHOD http://host[:port]/path name: value, name: value`.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing.
+    pub fn read(from: &str, request: &str) -> Result<Self, String> {
+        let from = match from.trim().split_once('/') {
+            None if from.trim() == "gateway" => Caller::Gateway,
+            Some((namespace, name)) => {
+                Caller::Pod { namespace: namespace.to_owned(), name: name.to_owned() }
+            }
+            None => return Err(format!("{from:?}: say NAMESPACE/POD, or gateway")),
+        };
+        let mut words = request.trim().splitn(3, ' ');
+        let (method, url) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let Some(rest) = url.strip_prefix("http://").filter(|_| !method.is_empty()) else {
+            return Err(format!("{request:?}: say METHOD http://HOST/PATH"));
+        };
+        let at = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(at);
+        if authority.is_empty() {
+            return Err(format!("{request:?}: there is no host"));
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let mut headers = Vec::new();
+        for header in words.next().unwrap_or("").split(',').filter(|it| !it.trim().is_empty()) {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| format!("{header:?}: say headers as name: value"))?;
+            headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let authority = authority.to_owned();
+        Ok(Self { from, method: method.to_ascii_uppercase(), authority, path, headers })
+    }
+
+    /// The host without its port.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host)
+    }
+
+    /// The port that is dialled: the one of the URL, else 80.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.authority.rsplit_once(':').map_or(Some(80), |(_, port)| port.parse().ok())
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} http://{}{}", self.method, self.authority, self.path)?;
+        for (idx, (name, value)) in self.headers.iter().enumerate() {
+            write!(f, "{} {name}: {value}", if idx == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_read_as_it_is_written() {
+        for text in ["GET http://shop/cart", "POST http://shop:81/a?b=c x-user: t, x-b: 2"] {
+            assert_eq!(Question::read("a/b", text).unwrap().to_string(), text);
+        }
+        let question = Question::read("gateway", "get http://shop.example").unwrap();
+        assert_eq!((question.path.as_str(), question.port()), ("/", Some(80)));
+        assert_eq!(question.method, "GET");
+        for bad in ["GET", "GET shop/cart", "GET http:///x", "GET http://a/ header"] {
+            assert!(Question::read("a/b", bad).is_err(), "{bad}");
+        }
+        assert!(Question::read("nobody", "GET http://a/").is_err());
+    }
+}

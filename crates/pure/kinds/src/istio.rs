@@ -1,0 +1,26 @@
+//! Istio's networking kinds as types: what a person writes, field by field, nothing decided.
+//!
+//! Durations stay text here (`words::duration` reads them): a bad one must harm its own rule alone.
+
+mod destination_rule;
+mod gateway;
+mod shared;
+mod virtual_service;
+
+pub use destination_rule::{
+    ConnectionPool, ConsistentHash, CookieAttribute, DestinationRule, DestinationRuleSpec,
+    Distribute, Failover, H2Upgrade, Http2KeepAlive, HttpCookie, HttpPool, LoadBalancer,
+    LocalityLoadBalancer, Maglev, OutlierDetection, PortPolicy, ProxyProtocol,
+    ProxyProtocolVersion, RetryBudget, RingHash, SimpleBalancer, Subset, TcpKeepalive, TcpPool,
+    TlsMode, TlsSettings, TrafficPolicy, Tunnel, Warmup, ZoneAware,
+};
+pub use gateway::{
+    Gateway, GatewaySpec, Server, ServerPort, ServerTls, ServerTlsMode, TlsCertificate, TlsVersion,
+};
+pub use shared::{Condition, IstioStatus, MatchKind, PortSelector, StringMatch, WorkloadSelector};
+pub use virtual_service::{
+    Body, Cors, Delegate, DerivePort, Destination, DirectResponse, Fault, FaultAbort, FaultDelay,
+    HeaderEdits, Headers, HttpMatch, HttpRoute, Mirror, Percent, Redirect, RegexRewrite, Retries,
+    Rewrite, RouteDestination, TcpDestination, TcpMatch, TcpRoute, TlsMatch, TlsRoute,
+    UnmatchedPreflights, VirtualService, VirtualServiceSpec,
+};

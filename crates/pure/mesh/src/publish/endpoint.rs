@@ -1,0 +1,184 @@
+//! Endpoints of a cluster, grouped and ranked by place.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use xds::core::{HealthStatus, Metadata};
+use xds::endpoint::{ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints, lb_endpoint};
+
+use super::wire::{address, metadata};
+use crate::model::policy::LocalityRules;
+use crate::model::{Endpoint, Locality, Port, Traffic};
+use crate::view::{Outbound, View};
+
+/// Endpoints of one place and one priority.
+type Groups<'a> = BTreeMap<(u32, &'a Locality), Vec<&'a Endpoint>>;
+
+/// The endpoints of one cluster.
+pub(super) fn assignment(
+    view: &View,
+    one: &Outbound,
+    port: &Port,
+    subset: Option<&str>,
+    traffic: &Traffic,
+    name: String,
+) -> ClusterLoadAssignment {
+    let labels =
+        one.policy.as_ref().and_then(|policy| policy.subset(subset?)).map(|one| &one.labels);
+    let all = one.endpoints.as_ref().and_then(|ports| ports.get(&port.number));
+    let endpoints = all
+        .into_iter()
+        .flatten()
+        .filter(|endpoint| labels.is_none_or(|labels| endpoint.has_labels(labels)));
+    let mut groups = Groups::new();
+    for endpoint in endpoints {
+        let rank = rank(view, traffic, endpoint);
+        groups.entry((rank, endpoint.locality())).or_default().push(endpoint);
+    }
+    let shares = shares(view, traffic, &groups);
+    // Envoy wants priorities without gaps.
+    let mut ranks: Vec<u32> = groups.keys().map(|(rank, _)| *rank).collect();
+    ranks.dedup();
+    let endpoints = groups
+        .iter()
+        .filter_map(|((rank, locality), endpoints)| {
+            let priority = ranks.iter().position(|own| own == rank)?;
+            let weight = match &shares {
+                Some(shares) => *shares.get(locality)?,
+                None => u32::try_from(endpoints.len()).unwrap_or(u32::MAX),
+            };
+            Some(LocalityLbEndpoints {
+                locality: Some(xds::core::Locality {
+                    region: locality.region.clone(),
+                    zone: locality.zone.clone(),
+                    sub_zone: locality.subzone.clone(),
+                }),
+                lb_endpoints: endpoints.iter().map(|one| lb_endpoint(one, &view.cluster)).collect(),
+                load_balancing_weight: Some(weight),
+                priority: u32::try_from(priority).unwrap_or(u32::MAX),
+                ..LocalityLbEndpoints::default()
+            })
+        })
+        .collect();
+    ClusterLoadAssignment { cluster_name: name, endpoints, ..ClusterLoadAssignment::default() }
+}
+
+fn lb_endpoint(endpoint: &Endpoint, cluster: &str) -> LbEndpoint {
+    LbEndpoint {
+        host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(xds::endpoint::Endpoint {
+            address: address(&endpoint.address.to_string(), endpoint.port),
+            ..xds::endpoint::Endpoint::default()
+        })),
+        health_status: HealthStatus::Healthy as i32,
+        metadata: about(endpoint, cluster),
+        load_balancing_weight: Some(1),
+    }
+}
+
+/// Who answers there, for telemetry; and whether it takes mutual TLS.
+fn about(endpoint: &Endpoint, cluster: &str) -> Option<Metadata> {
+    let workload = endpoint.workload.as_ref()?;
+    let text = format!(
+        "{};{};{};{};{cluster}",
+        workload.owner,
+        workload.namespace,
+        workload.canonical_name(),
+        workload.canonical_revision(),
+    );
+    let mut about = metadata("istio", &json!({"workload": text}));
+    if workload.tls {
+        let tls = metadata("envoy.transport_socket_match", &json!({"tlsMode": "istio"}));
+        about.filter_metadata.extend(tls.filter_metadata);
+    }
+    Some(about)
+}
+
+/// How far away an endpoint is; 0 for all where places do not count.
+fn rank(view: &View, traffic: &Traffic, endpoint: &Endpoint) -> u32 {
+    let rules = traffic.balance.as_ref().and_then(|balance| balance.locality.as_ref());
+    let default = LocalityRules::default();
+    let rules = rules.unwrap_or(&default);
+    // Without ejection nothing would ever fail over, and a sick place would keep its callers.
+    if traffic.outlier.is_none() || rules.disabled || !rules.distribute.is_empty() {
+        return 0;
+    }
+    if !rules.priority.is_empty() {
+        return rank_by_labels(view, &rules.priority, endpoint);
+    }
+    if view.locality.is_unknown() {
+        return 0;
+    }
+    let (own, other) = (&view.locality, endpoint.locality());
+    if own.region != other.region {
+        let takes_over = |(from, to): &(String, String)| *from == own.region && *to == other.region;
+        let named = rules.failover.iter().any(|(from, _)| *from == own.region);
+        return if named && !rules.failover.iter().any(takes_over) { 4 } else { 3 };
+    }
+    match (own.zone == other.zone, own.subzone == other.subzone) {
+        (false, _) => 2,
+        (true, false) => 1,
+        (true, true) => 0,
+    }
+}
+
+/// One step farther for each label from the first that differs.
+fn rank_by_labels(view: &View, words: &[String], endpoint: &Endpoint) -> u32 {
+    let same = |word: &&String| {
+        let (key, wanted) = match word.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => {
+                (word.as_str(), label(key_of(word), &view.locality, view.labels.get(key_of(word))))
+            }
+        };
+        let labels = endpoint.workload.as_ref().and_then(|workload| workload.labels.get(key));
+        wanted.is_some() && label(key, endpoint.locality(), labels) == wanted
+    };
+    let equal = words.iter().take_while(same).count();
+    u32::try_from(words.len() - equal).unwrap_or(u32::MAX)
+}
+
+fn key_of(word: &str) -> &str {
+    word.split('=').next().unwrap_or(word)
+}
+
+/// A label's value; the labels of places are known without being written at the pod.
+fn label(key: &str, place: &Locality, own: Option<&String>) -> Option<String> {
+    let place = match key {
+        "topology.kubernetes.io/region" => &place.region,
+        "topology.kubernetes.io/zone" => &place.zone,
+        "topology.istio.io/subzone" => &place.subzone,
+        _ => return own.cloned(),
+    };
+    own.cloned().or_else(|| Some(place.clone()).filter(|place| !place.is_empty()))
+}
+
+/// Weights of places by a rule for the proxy's own place; a place that gets none is absent.
+fn shares<'a>(
+    view: &View,
+    traffic: &Traffic,
+    groups: &Groups<'a>,
+) -> Option<BTreeMap<&'a Locality, u32>> {
+    let rules = traffic.balance.as_ref()?.locality.as_ref().filter(|rules| !rules.disabled)?;
+    let (_, to) = rules.distribute.iter().find(|(from, _)| within(from, &view.locality))?;
+    let mut shares = BTreeMap::new();
+    for (pattern, share) in to.iter().filter(|(_, share)| **share > 0) {
+        let places = groups.iter().filter(|((_, place), _)| within(pattern, place));
+        let total: usize = places.clone().map(|(_, endpoints)| endpoints.len()).sum();
+        for ((_, place), endpoints) in places {
+            // In thousandths, so that places of one pattern share exactly enough.
+            let part = u64::from(*share) * 1000 * endpoints.len() as u64 / total.max(1) as u64;
+            *shares.entry(*place).or_insert(0) += u32::try_from(part.max(1)).unwrap_or(u32::MAX);
+        }
+    }
+    Some(shares)
+}
+
+/// Whether a place is within a pattern `region/zone/subzone`, whose tail may be `*` or left out.
+fn within(pattern: &str, place: &Locality) -> bool {
+    let own = [place.region.as_str(), &place.zone, &place.subzone];
+    pattern
+        .split('/')
+        .zip(own)
+        .take_while(|(wanted, _)| *wanted != "*")
+        .all(|(wanted, own)| wanted == own)
+}

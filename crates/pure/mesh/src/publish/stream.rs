@@ -1,0 +1,166 @@
+//! Rules for bytes: TCP, and TLS that is not opened.
+
+use std::collections::BTreeSet;
+
+use xds::filters::TcpProxy;
+use xds::filters::tcp_proxy::weighted_cluster::ClusterWeight;
+use xds::filters::tcp_proxy::{ClusterSpecifier, WeightedCluster};
+use xds::kind::{HashPolicy, hash_policy};
+use xds::listener::{Filter, FilterChain, FilterChainMatch};
+
+use super::listener::{chain, chain_for};
+use super::route::Place;
+use super::wire::{network_filter, range};
+use crate::model::policy::HashOn;
+use crate::model::route::{Destination, StreamMatch, StreamRule, Weighted};
+use crate::model::{Routing, Traffic};
+
+/// A filter that hands bytes to one cluster.
+pub(super) fn to_cluster(cluster: &str) -> Filter {
+    proxy(&TcpProxy {
+        stat_prefix: cluster.to_owned(),
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
+        ..TcpProxy::default()
+    })
+}
+
+fn proxy(proxy: &TcpProxy) -> Filter {
+    network_filter("envoy.filters.network.tcp_proxy", proxy)
+}
+
+/// A filter that hands bytes to destinations by weight.
+fn to_weighted(place: &Place<'_>, to: &[Weighted]) -> Filter {
+    let clusters: Vec<_> =
+        to.iter().map(|one| (place.cluster(&one.destination), one.weight)).collect();
+    let first = to.first().map(|one| traffic(place, &one.destination)).unwrap_or_default();
+    let stat_prefix = clusters.first().map_or_else(|| "tcp".to_owned(), |(name, _)| name.clone());
+    let specifier = match clusters.as_slice() {
+        [(only, _)] => ClusterSpecifier::Cluster(only.clone()),
+        _ => ClusterSpecifier::WeightedClusters(WeightedCluster {
+            clusters: clusters
+                .into_iter()
+                .map(|(name, weight)| ClusterWeight { name, weight, ..ClusterWeight::default() })
+                .collect(),
+        }),
+    };
+    let by_source = first.balance.is_some_and(|balance| balance.hash == Some(HashOn::SourceIp));
+    let source = HashPolicy {
+        policy_specifier: Some(hash_policy::PolicySpecifier::SourceIp(
+            hash_policy::SourceIp::default(),
+        )),
+    };
+    let pool = first.pool.unwrap_or_default();
+    proxy(&TcpProxy {
+        stat_prefix,
+        cluster_specifier: Some(specifier),
+        idle_timeout: pool.tcp_idle_timeout.map(Into::into),
+        max_downstream_connection_duration: pool.max_connection_duration.map(Into::into),
+        hash_policy: by_source.then_some(source).into_iter().collect(),
+        ..TcpProxy::default()
+    })
+}
+
+fn traffic(place: &Place<'_>, to: &Destination) -> Traffic {
+    let policy = place.view.service(&to.host).and_then(|one| one.policy.as_ref());
+    policy
+        .map(|policy| policy.traffic(to.port.unwrap_or(place.port), to.subset.as_deref()))
+        .unwrap_or_default()
+}
+
+/// Bytes to a service as it is.
+pub(super) fn to_service(place: &Place<'_>, host: &str) -> Filter {
+    let destination = Destination { host: host.to_owned(), subset: None, port: Some(place.port) };
+    to_weighted(place, &[Weighted { destination, weight: 100, headers: Default::default() }])
+}
+
+/// The chains of a listener for bytes, in the making: Envoy refuses two of the same match.
+#[derive(Default)]
+pub(super) struct Chains {
+    chains: Vec<FilterChain>,
+    seen: BTreeSet<(Vec<String>, Vec<String>)>,
+    default: bool,
+}
+
+impl Chains {
+    /// Adds the rules for bytes of a routing, as far as the first that takes every connection.
+    pub(super) fn tcp(&mut self, place: &Place<'_>, routing: &Routing) {
+        for rule in &routing.tcp {
+            self.rule(place, rule, |_| Some(Vec::new()));
+        }
+    }
+
+    /// Adds the rules for TLS of a routing, with the names that `let_in` leaves of each match.
+    pub(super) fn tls(
+        &mut self,
+        place: &Place<'_>,
+        routing: &Routing,
+        let_in: impl Fn(&str) -> Option<String>,
+    ) {
+        for rule in &routing.tls {
+            self.rule(place, rule, |one| {
+                let names: Vec<String> = one.names.iter().filter_map(|name| let_in(name)).collect();
+                (!names.is_empty()).then_some(names)
+            });
+        }
+    }
+
+    fn rule(
+        &mut self,
+        place: &Place<'_>,
+        rule: &StreamRule,
+        names: impl Fn(&StreamMatch) -> Option<Vec<String>>,
+    ) {
+        let everything = StreamMatch::default();
+        let matches =
+            if rule.matches.is_empty() { std::slice::from_ref(&everything) } else { &rule.matches };
+        for one in matches.iter().filter(|one| place.is_here(one.scope.port)) {
+            if let Some(names) = names(one) {
+                self.add(names, &one.destinations, to_weighted(place, &rule.to));
+            }
+        }
+    }
+
+    /// Adds a chain, for what no earlier chain takes.
+    fn add(&mut self, names: Vec<String>, networks: &[String], filter: Filter) {
+        let any_name = names.is_empty() || names.iter().any(|name| name == "*");
+        let tls = !names.is_empty();
+        let names = if any_name { Vec::new() } else { names };
+        // One chain for each name and network, so that a name said twice is dropped alone.
+        let keep = |one: Option<&String>| one.cloned().into_iter().collect::<Vec<_>>();
+        let each_name: Vec<Option<&String>> = options(&names);
+        let each_network: Vec<Option<&String>> = options(networks);
+        for name in each_name {
+            for network in &each_network {
+                let word = if tls && name.is_none() { vec!["tls".to_owned()] } else { keep(name) };
+                if !self.seen.insert((word, keep(*network))) {
+                    continue;
+                }
+                let on = FilterChainMatch {
+                    server_names: keep(name),
+                    transport_protocol: if tls { "tls".to_owned() } else { String::new() },
+                    prefix_ranges: network.and_then(|text| range(text)).into_iter().collect(),
+                    ..FilterChainMatch::default()
+                };
+                if on == FilterChainMatch::default() {
+                    self.default = true;
+                    self.chains.push(chain("", filter.clone()));
+                } else {
+                    self.chains.push(chain_for("", on, filter.clone()));
+                }
+            }
+        }
+    }
+
+    /// The chains, ended by `default` unless one takes every connection already.
+    pub(super) fn finish(mut self, default: Option<Filter>) -> Vec<FilterChain> {
+        if let Some(filter) = default.filter(|_| !self.default) {
+            self.chains.push(chain("", filter));
+        }
+        self.chains
+    }
+}
+
+/// The items, or one "any".
+fn options(items: &[String]) -> Vec<Option<&String>> {
+    if items.is_empty() { vec![None] } else { items.iter().map(Some).collect() }
+}

@@ -1,0 +1,35 @@
+//! From objects to the model. Translation never fails: it returns what it could do, and findings.
+
+mod check;
+mod delegate;
+mod gateway;
+mod matching;
+mod notes;
+mod policy;
+mod registry;
+mod routing;
+mod rule;
+mod text;
+
+use crate::findings::Finding;
+use crate::model::Model;
+use crate::world::World;
+
+/// What the objects mean, and what is wrong with them. Findings are in order of object and path.
+///
+/// A bad object, or a bad part of one, harms only itself: the rest means what it would mean alone.
+#[must_use]
+pub fn understand(world: &World) -> (Model, Vec<Finding>) {
+    let mut findings: Vec<Finding> = world.broken().cloned().collect();
+    let mut model = Model { settings: world.settings.clone(), ..Model::default() };
+    model.workloads = registry::workloads(world);
+    model.services = registry::services(world, &mut findings);
+    model.endpoints = registry::endpoints(world, &model);
+    model.routings = routing::routings(world, &mut findings);
+    model.policies = policy::policies(world, &mut findings);
+    model.gateways = gateway::gateways(world, &mut findings);
+    check::check(world, &model, &mut findings);
+    findings.sort();
+    findings.dedup();
+    (model, findings)
+}

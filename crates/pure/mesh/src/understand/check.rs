@@ -1,0 +1,259 @@
+//! What only several objects together show: references into nothing, and conflicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kinds::istio;
+
+use super::notes::Notes;
+use crate::findings::{Code, Finding};
+use crate::host;
+use crate::model::registry::contains;
+use crate::model::route::Bind;
+use crate::model::{Export, Gateway, Model, Routing, Shared};
+use crate::world::{Key, Kind, World};
+
+/// Notes what the objects say about each other that cannot be.
+pub(super) fn check(world: &World, model: &Model, findings: &mut Vec<Finding>) {
+    for ((namespace, name), object) in &world.virtual_services {
+        let key =
+            Key { kind: Kind::VirtualService, namespace: namespace.clone(), name: name.clone() };
+        destinations(model, &mut Notes::new(key, &world.settings, findings), object);
+    }
+    hosts_in_mesh(world, model, findings);
+    for routing in &model.routings {
+        gateways_of(world, model, findings, routing);
+    }
+    for gateway in &model.gateways {
+        ports_of(world, model, findings, gateway);
+    }
+    gateways_in_conflict(world, model, findings);
+    policies(world, model, findings);
+}
+
+/// Every place in a VirtualService that names a destination.
+fn destinations(model: &Model, notes: &mut Notes<'_>, object: &Arc<istio::VirtualService>) {
+    for (index, rule) in object.spec.http.iter().enumerate() {
+        let path = format!("spec.http[{index}]");
+        for (at, one) in rule.route.iter().enumerate() {
+            destination(model, notes, &format!("{path}.route[{at}].destination"), &one.destination);
+        }
+        if let Some(one) = &rule.mirror {
+            destination(model, notes, &format!("{path}.mirror"), one);
+        }
+        for (at, one) in rule.mirrors.iter().enumerate() {
+            destination(
+                model,
+                notes,
+                &format!("{path}.mirrors[{at}].destination"),
+                &one.destination,
+            );
+        }
+    }
+    let tls: Vec<_> = object.spec.tls.iter().map(|rule| &rule.route).collect();
+    let tcp: Vec<_> = object.spec.tcp.iter().map(|rule| &rule.route).collect();
+    for (list, rules) in [("tls", tls), ("tcp", tcp)] {
+        for (index, route) in rules.iter().enumerate() {
+            for (at, one) in route.iter().enumerate() {
+                let path = format!("spec.{list}[{index}].route[{at}].destination");
+                destination(model, notes, &path, &one.destination);
+            }
+        }
+    }
+}
+
+fn destination(model: &Model, notes: &mut Notes<'_>, path: &str, to: &istio::Destination) {
+    let name = host::resolve(&to.host, notes.namespace(), &notes.settings.domain);
+    let Some(service) = model.services.get(&name) else {
+        let text = format!("no service has the host {name:?}: requests to it get 503");
+        notes.note(Code::ReferencedResourceNotFound, &format!("{path}.host"), text);
+        return;
+    };
+    let port = to.port.as_ref().map_or(0, |port| port.number);
+    if port == 0 && service.ports.len() > 1 {
+        let text = format!("{name} has {} ports: name one in port.number", service.ports.len());
+        notes.note(Code::VirtualServiceDestinationPortSelectorRequired, path, text);
+    }
+    if port != 0 && !service.ports.iter().any(|own| u32::from(own.number) == port) {
+        let text = format!("{name} has no port {port}");
+        notes.note(Code::ReferencedResourceNotFound, &format!("{path}.port.number"), text);
+    }
+    let Some(subset) = to.subset.as_ref().filter(|subset| !subset.is_empty()) else { return };
+    let defined = model
+        .policies
+        .iter()
+        .filter(|((_, pattern), _)| host::covers(pattern, &name))
+        .flat_map(|(_, list)| list)
+        .any(|policy| policy.subset(subset).is_some());
+    if !defined {
+        let text =
+            format!("no DestinationRule of {name} has the subset {subset:?}: requests get 503");
+        notes.note(Code::ReferencedResourceNotFound, &format!("{path}.subset"), text);
+    }
+}
+
+/// Two routings for one host in the mesh: the older is used.
+fn hosts_in_mesh(world: &World, model: &Model, findings: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<&str, Vec<&Shared<Routing>>> = BTreeMap::new();
+    for routing in model.routings.iter().filter(|one| one.binds.contains(&Bind::Mesh)) {
+        for (index, name) in routing.hosts.iter().enumerate() {
+            let older = seen.entry(name).or_default();
+            let rival = older.iter().find(|older| {
+                // One for its own namespace only is meant to differ from one for all.
+                let private = |one: &Routing| one.export.is_private(&one.origin.namespace);
+                private(older) == private(routing) && meet(&older.export, &routing.export)
+            });
+            if let Some(rival) = rival {
+                let mut notes = Notes::new(key_of(routing), &world.settings, findings);
+                notes.note(
+                    Code::ConflictingMeshGatewayVirtualServiceHosts,
+                    &format!("spec.hosts[{index}]"),
+                    format!(
+                        "{} is older and speaks for {name} already: only its rules are used",
+                        rival.origin
+                    ),
+                );
+            }
+            older.push(routing);
+        }
+    }
+}
+
+/// Whether some namespace sees both.
+fn meet(one: &Export, other: &Export) -> bool {
+    let some = |export: &Export| export.all || !export.namespaces.is_empty();
+    match (one.all, other.all) {
+        (true, _) => some(other),
+        (_, true) => some(one),
+        _ => one.namespaces.iter().any(|name| other.namespaces.contains(name)),
+    }
+}
+
+fn key_of(routing: &Routing) -> Key {
+    Key {
+        kind: Kind::VirtualService,
+        namespace: routing.origin.namespace.clone(),
+        name: routing.origin.name.clone(),
+    }
+}
+
+/// The gateways that a routing names: are they there, do they let its hosts in?
+fn gateways_of(world: &World, model: &Model, findings: &mut Vec<Finding>, routing: &Routing) {
+    let mut notes = Notes::new(key_of(routing), &world.settings, findings);
+    for (index, bind) in routing.binds.iter().enumerate() {
+        let Bind::Gateway(origin) = bind else { continue };
+        let path = format!("spec.gateways[{index}]");
+        let Some(gateway) = model.gateways.iter().find(|one| one.origin == *origin) else {
+            let text = format!("there is no Gateway {origin}");
+            notes.note(Code::ReferencedResourceNotFound, &path, text);
+            continue;
+        };
+        for name in &routing.hosts {
+            let hosts = gateway.servers.iter().flat_map(|server| &server.hosts);
+            if !hosts.clone().any(|own| own.common(&routing.origin.namespace, name).is_some()) {
+                let text = format!("no server of Gateway {origin} lets the host {name} in");
+                notes.note(Code::VirtualServiceHostNotFoundInGateway, &path, text);
+            }
+        }
+    }
+}
+
+fn gateway_key(gateway: &Gateway) -> Key {
+    Key {
+        kind: Kind::Gateway,
+        namespace: gateway.origin.namespace.clone(),
+        name: gateway.origin.name.clone(),
+    }
+}
+
+/// The pods that a gateway selects: are there any, and does a Service lead to its ports?
+fn ports_of(world: &World, model: &Model, findings: &mut Vec<Finding>, gateway: &Gateway) {
+    let mut notes = Notes::new(gateway_key(gateway), &world.settings, findings);
+    let pods: Vec<_> =
+        model.workloads.values().filter(|pod| contains(&pod.labels, &gateway.selector)).collect();
+    if pods.is_empty() {
+        let text = "no pod has these labels, so nothing listens";
+        notes.note(Code::ReferencedResourceNotFound, "spec.selector", text);
+        return;
+    }
+    let services: Vec<_> = model
+        .services
+        .values()
+        .filter(|service| pods.iter().any(|pod| service.selects(&pod.namespace, &pod.labels)))
+        .collect();
+    if services.is_empty() {
+        return;
+    }
+    for (index, server) in gateway.servers.iter().enumerate() {
+        let own = services.iter().flat_map(|service| &service.ports);
+        let known = own.into_iter().any(|port| {
+            port.number == server.number
+                || port.target == crate::model::Target::Number(server.number)
+        });
+        if !known {
+            let path = format!("spec.servers[{index}].port.number");
+            let text = format!("the Service of the gateway pods has no port {}", server.number);
+            notes.note(Code::GatewayPortNotDefinedOnService, &path, text);
+        }
+    }
+}
+
+/// Servers of different gateways with the same pods, port and host.
+fn gateways_in_conflict(world: &World, model: &Model, findings: &mut Vec<Finding>) {
+    for (index, gateway) in model.gateways.iter().enumerate() {
+        for older in &model.gateways[..index] {
+            if older.selector != gateway.selector {
+                continue;
+            }
+            for (at, server) in gateway.servers.iter().enumerate() {
+                let rivals = older.servers.iter().filter(|own| own.number == server.number);
+                for rival in rivals {
+                    let kinds = rival.is_plain_http() != server.is_plain_http();
+                    let hosts = rival.hosts.iter().any(|host| server.hosts.contains(host));
+                    if kinds || hosts {
+                        let path = format!("spec.servers[{at}]");
+                        let text = format!(
+                            "Gateway {} has port {} for the same pods{}",
+                            older.origin,
+                            server.number,
+                            if kinds { " with another protocol" } else { " and the same hosts" },
+                        );
+                        let mut notes = Notes::new(gateway_key(gateway), &world.settings, findings);
+                        notes.note(Code::ConflictingGateways, &path, text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Hosts and subsets of DestinationRules that select nothing.
+fn policies(world: &World, model: &Model, findings: &mut Vec<Finding>) {
+    for ((namespace, name), object) in &world.destination_rules {
+        let key =
+            Key { kind: Kind::DestinationRule, namespace: namespace.clone(), name: name.clone() };
+        let mut notes = Notes::new(key, &world.settings, findings);
+        let pattern = host::resolve(&object.spec.host, namespace, &world.settings.domain);
+        let services: Vec<_> =
+            model.services.keys().filter(|host| host::covers(&pattern, host)).collect();
+        if services.is_empty() {
+            let text = format!("no service has the host {pattern:?}");
+            notes.note(Code::UnknownDestinationRuleHost, "spec.host", text);
+            continue;
+        }
+        let endpoints: Vec<_> = services
+            .iter()
+            .filter_map(|host| model.endpoints.get(*host))
+            .flat_map(|ports| ports.values().flatten())
+            .collect();
+        let mut reported = BTreeSet::new();
+        for (index, subset) in object.spec.subsets.iter().enumerate() {
+            let found = endpoints.iter().any(|endpoint| endpoint.has_labels(&subset.labels));
+            if !found && reported.insert(&subset.name) {
+                let path = format!("spec.subsets[{index}].labels");
+                let text = format!("no ready pod has the labels of subset {:?}", subset.name);
+                notes.note(Code::DestinationRuleSubsetNotSelectPods, &path, text);
+            }
+        }
+    }
+}

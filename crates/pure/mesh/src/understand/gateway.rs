@@ -1,0 +1,101 @@
+//! Gateway objects to gateways.
+
+use kinds::istio;
+
+use super::notes::{Bad, Notes};
+use super::registry::{by_age, created};
+use crate::findings::{Code, Finding};
+use crate::model::{Gateway, Origin, Protocol, Server, ServerHost, ServerTls, Shared, TlsMode};
+use crate::world::{Key, Kind, World};
+
+/// All gateways, oldest first.
+pub(super) fn gateways(world: &World, findings: &mut Vec<Finding>) -> Vec<Shared<Gateway>> {
+    let mut gateways: Vec<Gateway> = Vec::new();
+    for ((namespace, name), object) in &world.gateways {
+        let key = Key { kind: Kind::Gateway, namespace: namespace.clone(), name: name.clone() };
+        let mut notes = Notes::new(key, &world.settings, findings);
+        let mut servers = Vec::new();
+        for (index, written) in object.spec.servers.iter().enumerate() {
+            servers.extend(server(&mut notes, &format!("spec.servers[{index}]"), written));
+        }
+        gateways.push(Gateway {
+            origin: Origin { namespace: namespace.clone(), name: name.clone() },
+            created: created(&object.metadata),
+            selector: object.spec.selector.clone(),
+            servers,
+        });
+    }
+    gateways
+        .sort_by_cached_key(|one| by_age(&one.created, &one.origin.name, &one.origin.namespace));
+    gateways.into_iter().map(Shared::new).collect()
+}
+
+fn server(notes: &mut Notes<'_>, path: &str, written: &istio::Server) -> Result<Server, Bad> {
+    let number = notes.port(&format!("{path}.port.number"), written.port.number)?;
+    let word = &written.port.protocol;
+    let protocol = match word.to_ascii_uppercase().as_str() {
+        "HTTP" => Protocol::Http,
+        "HTTP2" => Protocol::Http2,
+        "GRPC" => Protocol::Grpc,
+        "GRPC-WEB" => Protocol::GrpcWeb,
+        "HTTPS" => Protocol::Https,
+        "TLS" => Protocol::Tls,
+        "TCP" | "MONGO" => Protocol::Tcp,
+        _ => {
+            let text =
+                format!("{word:?} is none of HTTP, HTTPS, GRPC, GRPC-WEB, HTTP2, MONGO, TCP, TLS");
+            return Err(notes.wrong(&format!("{path}.port.protocol"), text));
+        }
+    };
+    if written.hosts.is_empty() {
+        return Err(notes.wrong(&format!("{path}.hosts"), "a server needs at least one host"));
+    }
+    let mut hosts = Vec::new();
+    for (index, text) in written.hosts.iter().enumerate() {
+        let host = ServerHost::from_text(text, notes.namespace());
+        if notes.host(&format!("{path}.hosts[{index}]"), &host.host).is_ok() {
+            hosts.push(host);
+        }
+    }
+    let set = written.default_endpoint.as_ref().is_some_and(|text| !text.is_empty());
+    notes.ignored(set, &format!("{path}.defaultEndpoint"));
+    notes.ignored(written.port.target_port.is_some(), &format!("{path}.port.targetPort"));
+    let bind = written.bind.clone().filter(|bind| !bind.is_empty());
+    if bind.as_ref().is_some_and(|bind| !crate::host::is_address(bind)) {
+        let text = "only an IP address works here";
+        notes.note(Code::FieldNotHonoured, &format!("{path}.bind"), text);
+        return Err(Bad);
+    }
+    let tls = written.tls.as_ref().filter(|_| protocol.is_tls());
+    let tls = tls.map(|tls| self::tls(notes, &format!("{path}.tls"), tls));
+    if protocol.is_tls() && tls.is_none() {
+        return Err(notes.wrong(&format!("{path}.tls"), format!("a server of {word} needs tls")));
+    }
+    Ok(Server {
+        number,
+        name: written.port.name.clone(),
+        protocol,
+        hosts,
+        tls,
+        redirect_to_https: written.tls.as_ref().and_then(|tls| tls.https_redirect) == Some(true),
+        bind,
+    })
+}
+
+fn tls(notes: &mut Notes<'_>, path: &str, written: &istio::ServerTls) -> ServerTls {
+    // An absent mode is the enum's zero, which is PASSTHROUGH.
+    let mode = match written.mode.unwrap_or(istio::ServerTlsMode::Passthrough) {
+        istio::ServerTlsMode::Passthrough => TlsMode::Passthrough,
+        istio::ServerTlsMode::Simple => TlsMode::Simple,
+        istio::ServerTlsMode::Mutual => TlsMode::Mutual,
+        istio::ServerTlsMode::AutoPassthrough => TlsMode::AutoPassthrough,
+        istio::ServerTlsMode::IstioMutual => TlsMode::IstioMutual,
+        istio::ServerTlsMode::OptionalMutual => TlsMode::OptionalMutual,
+    };
+    if mode != TlsMode::Passthrough {
+        let text = "the gateway opens no TLS yet, so this server does not listen";
+        notes.note(Code::TlsServerNotServed, &format!("{path}.mode"), text);
+    }
+    let credential = written.credential_name.clone().filter(|name| !name.is_empty());
+    ServerTls { mode, credential }
+}

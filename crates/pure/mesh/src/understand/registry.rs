@@ -1,0 +1,201 @@
+//! Services, workloads and endpoints from Service, Pod, Node and EndpointSlice objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use kinds::core;
+
+use super::notes::Notes;
+use crate::findings::{Code, Finding};
+use crate::host;
+use crate::model::registry::Endpoints;
+use crate::model::{
+    Endpoint, Export, Locality, Model, Port, Protocol, Service, Shared, Target, Workload,
+};
+use crate::world::{Key, Kind, PodRecord, World};
+
+/// Workloads by address.
+pub(super) fn workloads(world: &World) -> BTreeMap<IpAddr, Shared<Workload>> {
+    let mut workloads = BTreeMap::new();
+    for pod in world.pods.values() {
+        if pod.addresses.is_empty() {
+            continue;
+        }
+        let workload = Shared::new(placed(world, pod));
+        for address in &pod.addresses {
+            workloads.insert(*address, workload.clone());
+        }
+    }
+    workloads
+}
+
+/// The workload of a pod, with its node's place where the pod itself names none.
+fn placed(world: &World, pod: &PodRecord) -> Workload {
+    let mut workload = pod.workload.clone();
+    if workload.locality.is_unknown() {
+        workload.locality = place_of_node(world, &pod.node);
+    }
+    workload
+}
+
+fn place_of_node(world: &World, node: &str) -> Locality {
+    let Some(labels) = world.nodes.get(node) else { return Locality::default() };
+    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    Locality {
+        region: label("topology.kubernetes.io/region"),
+        zone: label("topology.kubernetes.io/zone"),
+        subzone: label("topology.istio.io/subzone"),
+    }
+}
+
+/// Services by full host name.
+pub(super) fn services(
+    world: &World,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<String, Shared<Service>> {
+    let mut services = BTreeMap::new();
+    for ((namespace, name), object) in &world.services {
+        let key = Key { kind: Kind::Service, namespace: namespace.clone(), name: name.clone() };
+        let mut notes = Notes::new(key, &world.settings, findings);
+        if let Some(service) = service(&mut notes, object) {
+            services.insert(service.host.clone(), Shared::new(service));
+        }
+    }
+    services
+}
+
+fn service(notes: &mut Notes<'_>, object: &core::Service) -> Option<Service> {
+    let spec = object.spec.as_ref()?;
+    if spec.type_.as_deref() == Some("ExternalName") {
+        let text = "an ExternalName service is an alias in DNS only: its traffic passes through";
+        notes.note(Code::ServiceNotServed, "spec.type", text);
+        return None;
+    }
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    let all = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip);
+    let addresses: BTreeSet<IpAddr> = all.filter_map(|ip| ip.parse().ok()).collect();
+    let ports = spec.ports.iter().flatten().enumerate();
+    let ports = ports.filter_map(|(index, port)| self::port(notes, index, port)).collect();
+    let annotations = object.metadata.annotations.as_ref();
+    let export = annotations
+        .and_then(|all| all.get("networking.istio.io/exportTo"))
+        .map_or_else(Export::everywhere, |words| {
+            Export::from_words(words.split(','), notes.namespace())
+        });
+    Some(Service {
+        host: host::service(&notes.key.name, notes.namespace(), &notes.settings.domain),
+        name: notes.key.name.clone(),
+        namespace: notes.key.namespace.clone(),
+        created: created(&object.metadata),
+        addresses: addresses.into_iter().collect(),
+        headless,
+        ports,
+        selector: spec.selector.clone().unwrap_or_default(),
+        export,
+    })
+}
+
+fn port(notes: &mut Notes<'_>, index: usize, port: &core::ServicePort) -> Option<Port> {
+    let transport = port.protocol.as_deref().unwrap_or("TCP");
+    if !transport.eq_ignore_ascii_case("TCP") {
+        return None;
+    }
+    let path = format!("spec.ports[{index}]");
+    let number = u32::try_from(port.port).unwrap_or(0);
+    let number = notes.port(&format!("{path}.port"), number).ok()?;
+    let name = port.name.clone().unwrap_or_default();
+    let protocol = Protocol::of_port(transport, port.app_protocol.as_deref(), &name, number);
+    // Nobody mends the ports of the cluster's own services.
+    let own =
+        notes.namespace() == "kube-system" || notes.namespace() == notes.settings.root_namespace;
+    if protocol == Protocol::Unknown && !own {
+        let text = format!("port {number} (name {name:?}) declares no protocol");
+        notes.note(Code::PortNameIsNotUnderNamingConvention, &path, text);
+    }
+    let target = match &port.target_port {
+        Some(core::IntOrString::String(name)) => Target::Name(name.clone()),
+        Some(core::IntOrString::Int(target)) if *target != 0 => {
+            let target = u32::try_from(*target).unwrap_or(0);
+            Target::Number(notes.port(&format!("{path}.targetPort"), target).ok()?)
+        }
+        _ => Target::Number(number),
+    };
+    Some(Port { number, name, protocol, target })
+}
+
+/// Ready endpoints of each service.
+pub(super) fn endpoints(world: &World, model: &Model) -> BTreeMap<String, Shared<Endpoints>> {
+    let mut found: BTreeMap<String, Endpoints> = BTreeMap::new();
+    for ((namespace, _), slice) in &world.slices {
+        let labels = slice.metadata.labels.as_ref();
+        let name = labels.and_then(|labels| labels.get("kubernetes.io/service-name"));
+        let Some(name) = name else { continue };
+        let host = host::service(name, namespace, &world.settings.domain);
+        let Some(service) = model.services.get(&host) else { continue };
+        let own = found.entry(host).or_default();
+        for port in slice.ports.iter().flatten() {
+            let name = port.name.as_deref().unwrap_or_default();
+            let Some(service_port) = service.ports.iter().find(|port| port.name == name) else {
+                continue;
+            };
+            let Some(number) = port.port.and_then(|number| u16::try_from(number).ok()) else {
+                continue;
+            };
+            let list = own.entry(service_port.number).or_default();
+            for endpoint in &slice.endpoints {
+                list.extend(addresses(world, model, namespace, endpoint).map(
+                    |(address, workload, locality)| Endpoint {
+                        address,
+                        port: number,
+                        workload,
+                        locality,
+                    },
+                ));
+            }
+        }
+    }
+    for list in found.values_mut().flat_map(BTreeMap::values_mut) {
+        list.sort_by_key(|endpoint| (endpoint.address, endpoint.port));
+        list.dedup_by_key(|endpoint| (endpoint.address, endpoint.port));
+    }
+    found.into_iter().map(|(host, ports)| (host, Shared::new(ports))).collect()
+}
+
+/// The addresses of a slice's endpoint that may get requests, each with its workload and place.
+fn addresses<'a>(
+    world: &'a World,
+    model: &'a Model,
+    namespace: &'a str,
+    endpoint: &'a core::Endpoint,
+) -> impl Iterator<Item = (IpAddr, Option<Shared<Workload>>, Locality)> + 'a {
+    // An absent `ready` means yes (Kubernetes, EndpointConditions).
+    let ready = endpoint.conditions.as_ref().and_then(|is| is.ready) != Some(false);
+    let pod = endpoint.target_ref.as_ref().filter(|to| to.kind.as_deref() == Some("Pod"));
+    let pod = pod.and_then(|to| {
+        let namespace = to.namespace.as_deref().unwrap_or(namespace);
+        world.pods.get(&(namespace.to_owned(), to.name.clone()?))
+    });
+    let zone = Locality { zone: endpoint.zone.clone().unwrap_or_default(), ..Locality::default() };
+    endpoint.addresses.iter().filter(move |_| ready).filter_map(move |address| {
+        let address: IpAddr = address.parse().ok()?;
+        // By name first: a pod's status may lag behind its slice.
+        let workload = pod
+            .map(|pod| Shared::new(placed(world, pod)))
+            .or_else(|| model.workloads.get(&address).cloned());
+        Some((address, workload, zone.clone()))
+    })
+}
+
+/// The creation stamp as RFC 3339 text, which sorts by time; empty for an object not stored yet.
+pub(super) fn created(meta: &core::ObjectMeta) -> String {
+    let stamp = meta.creation_timestamp.as_ref();
+    stamp
+        .and_then(|stamp| serde_json::to_value(stamp).ok())
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// A key that sorts objects from the oldest; one without stamp is the youngest.
+pub(super) fn by_age(created: &str, name: &str, namespace: &str) -> (bool, String, String, String) {
+    (created.is_empty(), created.to_owned(), name.to_owned(), namespace.to_owned())
+}

@@ -1,0 +1,137 @@
+//! A proxy, as it introduces itself.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use xds::wkt::value::Kind as Word;
+
+use crate::model::Locality;
+
+/// What a proxy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeKind {
+    /// Beside one workload.
+    Sidecar,
+    /// A gateway.
+    Router,
+}
+
+/// A proxy that asks for configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its whole id: `sidecar~IP~POD.NAMESPACE~DOMAIN`.
+    pub id: String,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// Its namespace.
+    pub namespace: String,
+    /// Labels of its pod.
+    pub labels: BTreeMap<String, String>,
+    /// Service account it runs as.
+    pub service_account: String,
+    /// Name of its workload.
+    pub workload: String,
+    /// Where it runs, if it says so.
+    pub locality: Locality,
+    /// Mark that it wants on its sockets (metadata `LATEEN_MARK`).
+    pub mark: Option<u32>,
+}
+
+impl Node {
+    /// Reads what a proxy says of itself: its id, then its metadata.
+    ///
+    /// # Errors
+    /// A sentence, if the id does not have its four parts or begins with another kind.
+    pub fn from_xds(node: &xds::core::Node) -> Result<Node, String> {
+        let parts: Vec<&str> = node.id.split('~').collect();
+        let &[kind, ip, pod, _domain] = parts.as_slice() else {
+            return Err(format!(
+                "node id {:?} has not the four parts kind~address~pod.namespace~domain",
+                node.id
+            ));
+        };
+        let kind = match kind {
+            "sidecar" => NodeKind::Sidecar,
+            "router" => NodeKind::Router,
+            other => {
+                return Err(format!(
+                    "node id {:?}: {other:?} is neither sidecar nor router",
+                    node.id
+                ));
+            }
+        };
+        let metadata = Metadata(node.metadata.as_ref());
+        let by_id = pod.rsplit_once('.').map_or("default", |(_, namespace)| namespace);
+        let ips = metadata.text("INSTANCE_IPS");
+        let ip = ips.as_deref().and_then(|ips| ips.split(',').next()).unwrap_or(ip);
+        let locality = node.locality.as_ref().map(|place| Locality {
+            region: place.region.clone(),
+            zone: place.zone.clone(),
+            subzone: place.sub_zone.clone(),
+        });
+        Ok(Node {
+            kind,
+            id: node.id.clone(),
+            ip: ip.trim().parse().ok(),
+            namespace: metadata.text("NAMESPACE").unwrap_or_else(|| by_id.to_owned()),
+            labels: metadata.map("LABELS"),
+            service_account: metadata.text("SERVICE_ACCOUNT").unwrap_or_default(),
+            workload: metadata.text("WORKLOAD_NAME").unwrap_or_default(),
+            locality: locality.unwrap_or_default(),
+            mark: metadata.mark(),
+        })
+    }
+}
+
+/// The metadata of a node, which may say anything or nothing.
+struct Metadata<'a>(Option<&'a xds::wkt::Struct>);
+
+impl Metadata<'_> {
+    fn word(&self, key: &str) -> Option<&Word> {
+        self.0?.fields.get(key)?.kind.as_ref()
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        match self.word(key)? {
+            Word::StringValue(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn map(&self, key: &str) -> BTreeMap<String, String> {
+        let Some(Word::StructValue(fields)) = self.word(key) else { return BTreeMap::new() };
+        fields
+            .fields
+            .iter()
+            .filter_map(|(key, value)| match value.kind.as_ref()? {
+                Word::StringValue(text) => Some((key.clone(), text.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// A number, a number as text (`0x539` too), or just "true" for the house's own mark.
+    fn mark(&self) -> Option<u32> {
+        const HOUSE: u32 = 0x539;
+        match self.word("LATEEN_MARK")? {
+            Word::BoolValue(true) => Some(HOUSE),
+            Word::NumberValue(number) if *number >= 1.0 && *number <= f64::from(u32::MAX) =>
+            {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "in range"
+                )]
+                Some(*number as u32)
+            }
+            Word::StringValue(text) if text == "true" => Some(HOUSE),
+            Word::StringValue(text) => match text.strip_prefix("0x") {
+                Some(hex) => u32::from_str_radix(hex, 16).ok(),
+                None => text.parse().ok(),
+            },
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The objects, typed and indexed: what is there, not yet what it means.
+
+mod pod;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kinds::{core, istio};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::findings::{Code, Finding};
+pub(crate) use pod::PodRecord;
+
+/// Names that hold for the whole mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// Last part of service names.
+    pub domain: String,
+    /// Where rules for the whole mesh live.
+    pub root_namespace: String,
+    /// Name of this cluster in telemetry.
+    pub cluster: String,
+    /// Traffic to unknown hosts passes through; otherwise it is refused.
+    pub allow_any: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            domain: "cluster.local".to_owned(),
+            root_namespace: "istio-system".to_owned(),
+            cluster: "Kubernetes".to_owned(),
+            allow_any: true,
+        }
+    }
+}
+
+/// The kinds that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Node.
+    Node,
+    /// Pod.
+    Pod,
+    /// Service.
+    Service,
+    /// EndpointSlice of `discovery.k8s.io`.
+    EndpointSlice,
+    /// VirtualService of `networking.istio.io`.
+    VirtualService,
+    /// DestinationRule of `networking.istio.io`.
+    DestinationRule,
+    /// Gateway of `networking.istio.io`.
+    Gateway,
+}
+
+/// Group, kind, and its name in configuration references, for each kind.
+const KINDS: &[(&str, &str, Kind)] = &[
+    ("", "Node", Kind::Node),
+    ("", "Pod", Kind::Pod),
+    ("", "Service", Kind::Service),
+    ("discovery.k8s.io", "EndpointSlice", Kind::EndpointSlice),
+    ("networking.istio.io", "VirtualService", Kind::VirtualService),
+    ("networking.istio.io", "DestinationRule", Kind::DestinationRule),
+    ("networking.istio.io", "Gateway", Kind::Gateway),
+];
+
+impl Kind {
+    /// The kind of an object by its `apiVersion` and `kind`; `None` for kinds without meaning here.
+    #[must_use]
+    pub fn of(api_version: &str, kind: &str) -> Option<Kind> {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        KINDS.iter().find(|row| row.0 == group && row.1 == kind).map(|row| row.2)
+    }
+
+    /// The word of the field `kind`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        KINDS.iter().find(|row| row.2 == self).map_or("", |row| row.1)
+    }
+}
+
+/// Which object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace, empty for kinds without.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of an object; `None` if its kind has no meaning here or it has no name.
+    #[must_use]
+    pub fn of(object: &Value) -> Option<Key> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let kind = Kind::of(text("/apiVersion")?, text("/kind")?)?;
+        let name = text("/metadata/name").or_else(|| text("/metadata/generateName"))?;
+        let namespace = match kind {
+            Kind::Node => "",
+            _ => text("/metadata/namespace").unwrap_or("default"),
+        };
+        Some(Key { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            return write!(f, "{} {}", self.kind.word(), self.name);
+        }
+        write!(f, "{} {}/{}", self.kind.word(), self.namespace, self.name)
+    }
+}
+
+/// Namespace and name.
+pub(crate) type Name = (String, String);
+
+/// All objects that matter, each as its type. Cheap to clone: objects are shared.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Names that hold for the whole mesh.
+    pub settings: Settings,
+    pub(crate) nodes: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) pods: BTreeMap<Name, Arc<PodRecord>>,
+    pub(crate) services: BTreeMap<Name, Arc<core::Service>>,
+    pub(crate) slices: BTreeMap<Name, Arc<core::EndpointSlice>>,
+    pub(crate) virtual_services: BTreeMap<Name, Arc<istio::VirtualService>>,
+    pub(crate) destination_rules: BTreeMap<Name, Arc<istio::DestinationRule>>,
+    pub(crate) gateways: BTreeMap<Name, Arc<istio::Gateway>>,
+    pub(crate) broken: BTreeMap<Key, Finding>,
+}
+
+impl World {
+    /// A world of these objects; those without meaning here are left out.
+    pub fn new<'a>(objects: impl IntoIterator<Item = &'a Value>) -> World {
+        let mut world = World::default();
+        for object in objects {
+            world.upsert(object);
+        }
+        world
+    }
+
+    /// Takes in an object, in place of the one with the same key. An object that cannot be read
+    /// takes the old one's place too, and shows up as a finding.
+    pub fn upsert(&mut self, object: &Value) {
+        let Some(key) = Key::of(object) else { return };
+        self.remove(&key);
+        if let Err(error) = self.insert(&key, object) {
+            let finding = Finding {
+                object: key.clone(),
+                code: Code::SchemaValidationError,
+                path: String::new(),
+                text: format!("the object cannot be read and does nothing: {error}"),
+            };
+            self.broken.insert(key, finding);
+        }
+    }
+
+    /// Forgets an object.
+    pub fn remove(&mut self, key: &Key) {
+        let name = (key.namespace.clone(), key.name.clone());
+        self.broken.remove(key);
+        match key.kind {
+            Kind::Node => drop(self.nodes.remove(&key.name)),
+            Kind::Pod => drop(self.pods.remove(&name)),
+            Kind::Service => drop(self.services.remove(&name)),
+            Kind::EndpointSlice => drop(self.slices.remove(&name)),
+            Kind::VirtualService => drop(self.virtual_services.remove(&name)),
+            Kind::DestinationRule => drop(self.destination_rules.remove(&name)),
+            Kind::Gateway => drop(self.gateways.remove(&name)),
+        }
+    }
+
+    /// The findings about objects that could not be read.
+    pub fn broken(&self) -> impl Iterator<Item = &Finding> {
+        self.broken.values()
+    }
+
+    fn insert(&mut self, key: &Key, object: &Value) -> Result<(), serde_json::Error> {
+        let name = (key.namespace.clone(), key.name.clone());
+        match key.kind {
+            Kind::Node => {
+                let node = core::Node::deserialize(object)?;
+                self.nodes.insert(name.1, node.metadata.labels.unwrap_or_default());
+            }
+            Kind::Pod => {
+                let pod = PodRecord::new(core::Pod::deserialize(object)?, key);
+                self.pods.insert(name, Arc::new(pod));
+            }
+            Kind::Service => insert(&mut self.services, name, object)?,
+            Kind::EndpointSlice => insert(&mut self.slices, name, object)?,
+            Kind::VirtualService => insert(&mut self.virtual_services, name, object)?,
+            Kind::DestinationRule => insert(&mut self.destination_rules, name, object)?,
+            Kind::Gateway => insert(&mut self.gateways, name, object)?,
+        }
+        Ok(())
+    }
+}
+
+fn insert<'de, T: Deserialize<'de>>(
+    map: &mut BTreeMap<Name, Arc<T>>,
+    name: Name,
+    object: &'de Value,
+) -> Result<(), serde_json::Error> {
+    map.insert(name, Arc::new(T::deserialize(object)?));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_kind_is_told_by_group_and_name() {
+        assert_eq!(Kind::of("v1", "Pod"), Some(Kind::Pod));
+        assert_eq!(Kind::of("networking.istio.io/v1beta1", "Gateway"), Some(Kind::Gateway));
+        assert_eq!(Kind::of("gateway.networking.k8s.io/v1", "Gateway"), None);
+    }
+
+    #[test]
+    fn an_unreadable_object_takes_the_place_of_the_old_one_and_is_found() {
+        let good = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
+            "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]}});
+        let mut bad = good.clone();
+        bad["spec"]["ports"] = json!("eighty");
+        let mut world = World::new([&good]);
+        assert_eq!(world.services.len(), 1);
+        world.upsert(&bad);
+        assert_eq!((world.services.len(), world.broken().count()), (0, 1));
+        world.upsert(&good);
+        assert_eq!((world.services.len(), world.broken().count()), (1, 0));
+        world.remove(&Key::of(&good).expect("a Service has a key"));
+        assert_eq!(world.services.len(), 0);
+    }
+}

@@ -1,0 +1,141 @@
+//! The attempts at one request: which host next, and whether again.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::{
+    dice::Dice,
+    fault::Outcome,
+    flags::{Flag, Flags},
+    moment::Moment,
+    retry::RetryPolicy,
+    upstream::{HostId, Retrying, Seat, Upstream},
+};
+
+/// One attempt at a request.
+#[derive(Debug)]
+pub struct Attempt {
+    number: u32,
+    started: Moment,
+    policy: Option<Arc<RetryPolicy>>,
+    retries_left: u32,
+    next_interval: Duration,
+    tried: Vec<HostId>,
+    hash: Option<u64>,
+    destination: Option<SocketAddr>,
+    /// Counts in the breaker for retries, as long as this attempt lives.
+    retrying: Option<Retrying>,
+}
+
+/// What comes after an attempt.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing: the outcome is the answer. The flags (`URX`, `UO`) say why there is no further attempt, if there would have
+    /// been one.
+    Done(Flags),
+    /// Another attempt.
+    Again {
+        /// That attempt.
+        attempt: Attempt,
+        /// How long to wait before it.
+        after: Duration,
+    },
+}
+
+impl Attempt {
+    pub(crate) fn first(
+        now: Moment,
+        policy: Option<Arc<RetryPolicy>>,
+        hash: Option<u64>,
+        destination: Option<SocketAddr>,
+    ) -> Self {
+        let retries_left = policy.as_ref().map_or(0, |policy| policy.num_retries);
+        let next_interval = policy.as_ref().map_or(Duration::ZERO, |policy| policy.base_interval);
+        Self {
+            number: 1,
+            started: now,
+            policy,
+            retries_left,
+            next_interval,
+            tried: Vec::new(),
+            hash,
+            destination,
+            retrying: None,
+        }
+    }
+
+    /// Counts from 1.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// When the first attempt began.
+    #[must_use]
+    pub const fn started(&self) -> Moment {
+        self.started
+    }
+
+    /// The hash that the route's hash policy made of the request.
+    #[must_use]
+    pub const fn hash(&self) -> Option<u64> {
+        self.hash
+    }
+
+    /// Where the downstream wanted to go, for clusters that go there.
+    #[must_use]
+    pub const fn destination(&self) -> Option<SocketAddr> {
+        self.destination
+    }
+
+    /// How often a host is picked anew because an attempt went there before.
+    pub(crate) fn host_attempts(&self) -> u32 {
+        match &self.policy {
+            Some(policy) if policy.avoid_previous_hosts && !self.tried.is_empty() => {
+                policy.host_selection_attempts
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether an earlier attempt went to this host.
+    pub(crate) fn has_tried(&self, host: HostId) -> bool {
+        self.tried.contains(&host)
+    }
+
+    /// Decides whether to try again, and when. `seat` is where the attempt went; `None` when no host was picked.
+    ///
+    /// Call it once for each attempt: a retry that succeeds is counted here too.
+    #[must_use]
+    pub fn next(
+        mut self,
+        outcome: &Outcome<'_>,
+        seat: Option<&Seat>,
+        upstream: &Arc<Upstream>,
+        dice: &mut Dice,
+    ) -> Next {
+        let was_retry = self.retrying.take().is_some();
+        let Some(policy) = &self.policy else { return Next::Done(Flags::NONE) };
+        if !policy.wants_retry(outcome) {
+            if was_retry {
+                upstream.stats().upstream_rq_retry_success.add(1);
+            }
+            return Next::Done(Flags::NONE);
+        }
+        if self.retries_left == 0 {
+            upstream.stats().upstream_rq_retry_limit_exceeded.add(1);
+            return Next::Done(Flag::UpstreamRetryLimitExceeded.into());
+        }
+        let Some(retrying) = upstream.retry() else {
+            upstream.stats().upstream_rq_retry_overflow.add(1);
+            return Next::Done(Flag::UpstreamOverflow.into());
+        };
+        upstream.stats().upstream_rq_retry.add(1);
+        let after = policy.jittered(self.next_interval, dice);
+        self.next_interval = (self.next_interval * 2).min(policy.max_interval);
+        self.retries_left -= 1;
+        self.number += 1;
+        self.retrying = Some(retrying);
+        self.tried.extend(seat.map(|seat| seat.host().id()));
+        Next::Again { attempt: self, after }
+    }
+}

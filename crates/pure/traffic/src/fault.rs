@@ -1,0 +1,250 @@
+//! How one attempt at an upstream ended.
+
+use std::borrow::Cow;
+
+use crate::{
+    answer::{Answer, http_status},
+    flags::Flag,
+    head::Header,
+};
+
+/// How one attempt ended, as the retry policy and outlier detection see it.
+#[derive(Clone, Debug)]
+pub enum Outcome<'a> {
+    /// The upstream answered.
+    Response {
+        /// The HTTP status.
+        status: u16,
+        /// The headers of the response. For gRPC that ended with trailers, report once more is not needed: put
+        /// `grpc-status` of the trailers among them.
+        headers: &'a [Header<'a>],
+    },
+    /// There was no answer.
+    Fault(Fault),
+    /// The downstream went away, or the request was given up for a reason that says nothing about the host.
+    Cancelled,
+    /// A TCP connection was established (TCP chains report this instead of a response).
+    Connected,
+}
+
+impl Outcome<'_> {
+    /// The gRPC status among the headers, if there is one.
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<u32> {
+        match self {
+            Self::Response { headers, .. } => header(headers, "grpc-status")
+                .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok()),
+            _ => None,
+        }
+    }
+
+    /// The status that stands for the outcome: that of the response, of its gRPC status, or of the fault.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Response { status, .. } => Some(self.grpc_status().map_or(*status, http_status)),
+            Self::Fault(fault) => Some(fault.status()),
+            Self::Cancelled | Self::Connected => None,
+        }
+    }
+}
+
+/// Finds a header in a response.
+pub(crate) fn header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
+    headers.iter().find(|header| header.name == name).map(|header| header.value)
+}
+
+/// Why there was no answer. Retry, access record and metric all read this one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection could not be made: refused, unreachable, handshake failed.
+    ConnectFailed {
+        /// What the transport said; empty when it said nothing.
+        reason: Cow<'static, str>,
+    },
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// The name of the host could not be resolved.
+    NotResolved,
+    /// The upstream closed the connection before the head of the response was complete.
+    Terminated {
+        /// Whether any byte of the request had been sent on it.
+        request_sent: bool,
+    },
+    /// The upstream reset the stream.
+    Reset {
+        /// Whether any byte of the request had been sent.
+        request_sent: bool,
+    },
+    /// The upstream refused the stream: it has not looked at the request (HTTP/2 `REFUSED_STREAM`, or after GOAWAY).
+    RefusedStream,
+    /// We reset the stream, for a reason of our own.
+    LocalReset,
+    /// The upstream broke the protocol.
+    Protocol {
+        /// What was wrong with it; empty when not known.
+        reason: Cow<'static, str>,
+    },
+    /// One attempt took too long.
+    PerTryTimeout,
+    /// One attempt was idle for too long.
+    PerTryIdleTimeout,
+    /// The route's timeout is over.
+    Timeout,
+    /// The longest life of an upstream stream is over.
+    MaxStreamDuration,
+    /// A circuit breaker is open.
+    Overflow,
+    /// The cluster has no host to offer.
+    NoHealthyUpstream,
+    /// The cluster does not exist.
+    NoCluster,
+}
+
+impl Fault {
+    /// The flag of access records.
+    #[must_use]
+    pub const fn flag(&self) -> Flag {
+        match self {
+            Self::ConnectFailed { .. } | Self::ConnectTimeout => Flag::UpstreamConnectionFailure,
+            Self::NotResolved => Flag::DnsResolutionFailed,
+            Self::Terminated { .. } => Flag::UpstreamConnectionTermination,
+            Self::Reset { .. } | Self::RefusedStream => Flag::UpstreamRemoteReset,
+            Self::LocalReset => Flag::LocalReset,
+            Self::Protocol { .. } => Flag::UpstreamProtocolError,
+            Self::PerTryTimeout | Self::Timeout | Self::PerTryIdleTimeout => {
+                Flag::UpstreamRequestTimeout
+            }
+            Self::MaxStreamDuration => Flag::UpstreamMaxStreamDurationReached,
+            Self::Overflow => Flag::UpstreamOverflow,
+            Self::NoHealthyUpstream => Flag::NoHealthyUpstream,
+            Self::NoCluster => Flag::NoClusterFound,
+        }
+    }
+
+    /// The status that the downstream gets when there is no retry.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::PerTryTimeout
+            | Self::PerTryIdleTimeout
+            | Self::Timeout
+            | Self::MaxStreamDuration => 504,
+            Self::Protocol { .. } => 502,
+            _ => 503,
+        }
+    }
+
+    /// The text of `%RESPONSE_CODE_DETAILS%`.
+    #[must_use]
+    pub fn details(&self) -> Cow<'static, str> {
+        let reason = match self {
+            Self::PerTryTimeout => return Cow::Borrowed("upstream_per_try_timeout"),
+            Self::PerTryIdleTimeout => return Cow::Borrowed("upstream_per_try_idle_timeout"),
+            Self::Timeout => return Cow::Borrowed("response_timeout"),
+            Self::MaxStreamDuration => {
+                return Cow::Borrowed("upstream_max_stream_duration_reached");
+            }
+            Self::NoHealthyUpstream => return Cow::Borrowed("no_healthy_upstream"),
+            Self::NoCluster => return Cow::Borrowed("cluster_not_found"),
+            Self::ConnectFailed { reason } if !reason.is_empty() => {
+                let reason: String =
+                    reason.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
+                return Cow::Owned(format!(
+                    "upstream_reset_before_response_started{{remote_connection_failure|{reason}}}"
+                ));
+            }
+            Self::ConnectFailed { .. } | Self::NotResolved => "remote_connection_failure",
+            Self::ConnectTimeout => "connection_timeout",
+            Self::Terminated { .. } => "connection_termination",
+            Self::Reset { .. } => "remote_reset",
+            Self::RefusedStream => "remote_refused_stream_reset",
+            Self::LocalReset => "local_reset",
+            Self::Protocol { .. } => "protocol_error",
+            Self::Overflow => "overflow",
+        };
+        Cow::Owned(format!("upstream_reset_before_response_started{{{reason}}}"))
+    }
+
+    /// The answer that the downstream gets when there is no retry.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let reset = |reason: &str| {
+            Cow::Owned(format!(
+                "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+            ))
+        };
+        let body: Cow<'static, str> = match self {
+            Self::ConnectFailed { reason } if !reason.is_empty() => {
+                reset(&format!("remote connection failure, transport failure reason: {reason}"))
+            }
+            Self::ConnectFailed { .. } | Self::NotResolved => reset("remote connection failure"),
+            Self::ConnectTimeout => reset("connection timeout"),
+            Self::Terminated { .. } => reset("connection termination"),
+            Self::Reset { .. } => reset("remote reset"),
+            Self::RefusedStream => reset("remote refused stream reset"),
+            Self::LocalReset => reset("local reset"),
+            Self::Protocol { .. } => reset("protocol error"),
+            Self::Overflow => reset("overflow"),
+            Self::PerTryTimeout | Self::PerTryIdleTimeout | Self::Timeout => {
+                Cow::Borrowed("upstream request timeout")
+            }
+            Self::MaxStreamDuration => Cow::Borrowed("upstream max stream duration reached"),
+            Self::NoHealthyUpstream => Cow::Borrowed("no healthy upstream"),
+            Self::NoCluster => Cow::Borrowed(""),
+        };
+        let mut answer = Answer::new(self.status(), body, self.flag(), self.details());
+        if matches!(self, Self::Overflow) {
+            answer.headers.push((Cow::Borrowed("x-envoy-overloaded"), b"true".to_vec()));
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_envoys_status_flag_and_details() {
+        let table = [
+            (Fault::NoHealthyUpstream, 503, "UH", "no_healthy_upstream"),
+            (Fault::NoCluster, 503, "NC", "cluster_not_found"),
+            (Fault::Overflow, 503, "UO", "upstream_reset_before_response_started{overflow}"),
+            (Fault::Timeout, 504, "UT", "response_timeout"),
+            (Fault::PerTryTimeout, 504, "UT", "upstream_per_try_timeout"),
+            (
+                Fault::Terminated { request_sent: true },
+                503,
+                "UC",
+                "upstream_reset_before_response_started{connection_termination}",
+            ),
+            (
+                Fault::ConnectFailed { reason: "connection refused".into() },
+                503,
+                "UF",
+                "upstream_reset_before_response_started{remote_connection_failure|connection_refused}",
+            ),
+            (
+                Fault::Protocol { reason: "".into() },
+                502,
+                "UPE",
+                "upstream_reset_before_response_started{protocol_error}",
+            ),
+        ];
+        for (fault, status, flag, details) in table {
+            let answer = fault.answer();
+            assert_eq!(answer.status, status, "{fault:?}");
+            assert_eq!(answer.flags.to_string(), flag, "{fault:?}");
+            assert_eq!(answer.details, details, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_grpc_status_stands_for_the_http_status() {
+        let headers = [Header { name: "grpc-status", value: b"14" }];
+        assert_eq!(Outcome::Response { status: 200, headers: &headers }.status(), Some(503));
+        assert_eq!(Outcome::Response { status: 204, headers: &[] }.status(), Some(204));
+        assert_eq!(Outcome::Cancelled.status(), None);
+    }
+}

@@ -1,0 +1,404 @@
+//! A chain that speaks HTTP: its settings, and the decision about one request.
+
+mod settings;
+
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+
+pub(crate) use settings::split_port;
+pub use settings::{Codec, Http2Settings, HttpSettings, ServerHeader, Underscores};
+
+use crate::{
+    access,
+    answer::Answer,
+    cluster::{Cluster, Discovery},
+    cors::{Grant, Verdict},
+    decision::{Authority, Decision, Forward, Mirror},
+    dice::Dice,
+    edits::Edit,
+    flags::{Flag, Flags},
+    format::{EditList, Rendered, Scene},
+    hash::{self, Sender},
+    head::{Head, Version},
+    inject::FaultPolicy,
+    manners::Manners,
+    path::Normal,
+    peer::Peer,
+    route::{Action, Forwarding, HostRewrite, PerFilter, Route, Routes},
+    table::Table,
+};
+
+/// A chain that speaks HTTP. Spec: Envoy `HttpConnectionManager`.
+#[derive(Debug)]
+pub struct HttpChain {
+    pub(crate) settings: Arc<HttpSettings>,
+    pub(crate) routes: RouteSource,
+    pub(crate) filters: Vec<Filter>,
+}
+
+/// Where the routes of a chain are.
+#[derive(Debug)]
+pub(crate) enum RouteSource {
+    /// In the listener.
+    Inline(Arc<Routes>),
+    /// In a resource of this name.
+    Named(Arc<str>),
+}
+
+/// One HTTP filter before the router.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    pub(crate) name: Box<str>,
+    pub(crate) kind: FilterKind,
+    pub(crate) disabled: bool,
+}
+
+/// What a filter does.
+#[derive(Debug)]
+pub(crate) enum FilterKind {
+    Fault(Arc<FaultPolicy>),
+    Cors,
+}
+
+/// A request while it is decided.
+#[derive(Clone, Copy)]
+struct Arrival<'a> {
+    /// With the path made normal and the scheme known.
+    head: &'a Head<'a>,
+    peer: &'a Peer,
+    manners: &'a Manners,
+    random: u64,
+}
+
+/// What the filters left behind.
+#[derive(Default)]
+struct Filtered {
+    cors: Option<Grant>,
+    delay: Option<std::time::Duration>,
+    flags: Flags,
+}
+
+impl HttpChain {
+    /// The settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Arc<HttpSettings> {
+        &self.settings
+    }
+
+    /// The name of the route configuration, where it is a resource of its own.
+    #[must_use]
+    pub fn route_config_name(&self) -> Option<&str> {
+        match &self.routes {
+            RouteSource::Named(name) => Some(name),
+            RouteSource::Inline(_) => None,
+        }
+    }
+
+    /// Decides about one request.
+    pub fn decide(&self, table: &Table, head: &Head<'_>, peer: &Peer, dice: &mut Dice) -> Decision {
+        if let Some(answer) = self.refusal(head) {
+            return self.answer(answer, head);
+        }
+        let is_path = head.path.starts_with('/');
+        let path = match self.settings.normalization.apply(head.path) {
+            Normal::Path(path) if is_path => path,
+            Normal::Redirect(path) if is_path => {
+                let mut answer = Answer::new(307, "", Flags::NONE, "path_normalization_failed");
+                answer.headers.push((Cow::Borrowed("location"), path.into_bytes()));
+                return self.answer(answer, head);
+            }
+            Normal::Rejected if is_path => {
+                let answer = Answer::new(400, "", Flags::NONE, "path_normalization_failed");
+                return self.answer(answer, head);
+            }
+            _ => Cow::Borrowed(head.path),
+        };
+        let manners = Manners::of(head, peer, &self.settings, dice);
+        let scheme = if head.scheme.is_empty() { manners.scheme(head) } else { head.scheme };
+        let authority = self.settings.strip_port(head.authority, peer);
+        let seen = Head { path: &path, scheme, authority, ..*head };
+        let arrival = Arrival { head: &seen, peer, manners: &manners, random: dice.roll() };
+        let decision = self.route(table, &arrival, dice);
+        match decision {
+            Decision::Forward(mut forward) => {
+                if let Cow::Owned(path) = path {
+                    forward.path.get_or_insert(path);
+                }
+                if authority.len() != head.authority.len() && forward.authority == Authority::Keep {
+                    forward.authority = Authority::Rewritten(authority.to_owned());
+                }
+                Decision::Forward(forward)
+            }
+            answer @ Decision::Answer(_) => answer,
+        }
+    }
+
+    /// What is wrong with the head itself.
+    fn refusal(&self, head: &Head<'_>) -> Option<Answer> {
+        if head.version == Version::Http10 && !self.settings.accept_http_10 {
+            return Some(Answer::new(426, "", Flags::NONE, "low_version"));
+        }
+        if head.authority.is_empty() {
+            return Some(Answer::new(400, "", Flags::NONE, "missing_host_header"));
+        }
+        if head.method == "CONNECT" || head.path == "*" || head.path.starts_with('/') {
+            return None;
+        }
+        let details =
+            if head.path.is_empty() { "missing_path_rejected" } else { "absolute_path_rejected" };
+        Some(Answer::new(404, "", Flags::NONE, details))
+    }
+
+    /// Finds the route and asks the filters.
+    fn route(&self, table: &Table, arrival: &Arrival<'_>, dice: &mut Dice) -> Decision {
+        let head = arrival.head;
+        let routes = match &self.routes {
+            RouteSource::Inline(routes) => Some(routes),
+            RouteSource::Named(name) => table.routes(name),
+        };
+        let found = routes.and_then(|routes| routes.find(head, arrival.peer, arrival.random));
+        let upgrade = head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
+        let is_connect = head.method == "CONNECT";
+        if upgrade.is_some() || is_connect {
+            let protocol = upgrade.unwrap_or(b"CONNECT");
+            let of_route = found.and_then(|route| route.forwarding()?.allows_upgrade(protocol));
+            if !of_route.unwrap_or_else(|| self.settings.allows_upgrade(protocol)) {
+                let answer = Answer::new(403, "", Flags::NONE, "upgrade_failed");
+                return self.answer(answer, head);
+            }
+        }
+        let Some(route) = found else {
+            let answer = Answer::new(404, "", Flag::NoRouteFound, "route_not_found");
+            return self.answer(answer, head);
+        };
+        match &route.action {
+            Action::Answer(direct) => {
+                if let Err(answer) = self.filter(route, None, arrival, dice) {
+                    return self.answer(*answer, head);
+                }
+                let mut answer = direct.answer(route, head);
+                route.name.clone_into(&mut answer.route);
+                (*route.virtual_host).clone_into(&mut answer.virtual_host);
+                let scene = self.scene(arrival, route, "");
+                let edits = direct.response_edits();
+                let rendered = render(edits, &scene);
+                answer.edit(edits.iter().flat_map(|list| list.edits(&rendered)));
+                self.answer(answer, head)
+            }
+            Action::Forward(forwarding) => {
+                let mut decision = self.forward(table, route, forwarding, arrival, dice);
+                if let Decision::Forward(forward) = &mut decision {
+                    forward.upgrade = upgrade.is_some() || is_connect;
+                }
+                decision
+            }
+        }
+    }
+
+    /// A request that goes to a cluster.
+    fn forward(
+        &self,
+        table: &Table,
+        route: &Arc<Route>,
+        forwarding: &Forwarding,
+        arrival: &Arrival<'_>,
+        dice: &mut Dice,
+    ) -> Decision {
+        let Arrival { head, peer, manners, random } = *arrival;
+        let sender = Sender { remote: manners.remote, connection: (peer.source, peer.destination) };
+        let (hash, set_cookie) = hash::hash(&forwarding.hash, head, &sender);
+        let target = forwarding.pick(random, hash);
+        let chosen = &forwarding.targets[target];
+        let filtered = match self.filter(route, Some(target), arrival, dice) {
+            Ok(filtered) => filtered,
+            Err(mut answer) => {
+                route.name.clone_into(&mut answer.route);
+                (*route.virtual_host).clone_into(&mut answer.virtual_host);
+                (*chosen.cluster).clone_into(&mut answer.cluster);
+                return self.answer(*answer, head);
+            }
+        };
+        let permit = match access::check(Some(head), peer) {
+            Ok(permit) => permit,
+            Err(answer) => return self.answer(*answer, head),
+        };
+        let scene = self.scene(arrival, route, &chosen.cluster);
+        let Some(cluster) = table.cluster(&chosen.cluster) else {
+            let status = forwarding.cluster_not_found;
+            let mut answer = Answer::new(status, "", Flag::NoClusterFound, "cluster_not_found");
+            route.name.clone_into(&mut answer.route);
+            (*route.virtual_host).clone_into(&mut answer.virtual_host);
+            (*chosen.cluster).clone_into(&mut answer.cluster);
+            let mut answer = answer.suited_to(head);
+            let rendered = render(&chosen.response_edits, &scene);
+            answer.edit(chosen.response_edits.iter().flat_map(|list| list.edits(&rendered)));
+            return self.answer(answer, head);
+        };
+        let path = forwarding.path_rewrite.apply(head.path, &route.matcher.path);
+        let rewrite = chosen.host_rewrite.as_ref().unwrap_or(&forwarding.host_rewrite);
+        let authority = rewrite.apply(head);
+        let keeps_old = forwarding.append_x_forwarded_host && authority != Authority::Keep;
+        let (timeout, max_duration) = forwarding.time_limits(head);
+        let retry = forwarding.retry_policy(head);
+        let per_try = forwarding.retry.as_ref().and_then(|policy| policy.per_try_timeout);
+        Decision::Forward(Box::new(Forward {
+            cluster: Arc::clone(&chosen.cluster),
+            permit,
+            delay: filtered.delay,
+            flags: filtered.flags,
+            mirrors: self.mirrors(forwarding, head, &authority, dice),
+            rendered: render(&chosen.request_edits, &scene),
+            rendered_response: render(&chosen.response_edits, &scene),
+            route: Arc::clone(route),
+            settings: Arc::clone(&self.settings),
+            target,
+            original_path: path.as_ref().map(|_| head.path.to_owned()),
+            path,
+            authority,
+            original_authority: keeps_old.then(|| head.authority.to_owned()),
+            manners: manners.clone(),
+            timeout,
+            per_try_timeout: per_try.filter(|each| timeout.is_none_or(|all| *each < all)),
+            max_duration: max_duration.or(self.settings.max_stream_duration),
+            hash,
+            set_cookie,
+            retry: retry.cloned(),
+            destination: destination(cluster, head, peer),
+            cors: filtered.cors,
+            upgrade: false,
+        }))
+    }
+
+    /// Asks the filters in order. An error is the answer of a filter.
+    fn filter(
+        &self,
+        route: &Route,
+        target: Option<usize>,
+        arrival: &Arrival<'_>,
+        dice: &mut Dice,
+    ) -> Result<Filtered, Box<Answer>> {
+        let mut filtered = Filtered::default();
+        let cluster = target
+            .and_then(|at| route.forwarding().map(|forwarding| &*forwarding.targets[at].cluster))
+            .unwrap_or("");
+        for filter in &self.filters {
+            let own = route.per_filter(target, &filter.name);
+            match own {
+                Some(PerFilter::Disabled) => continue,
+                None if filter.disabled => continue,
+                _ => {}
+            }
+            match &filter.kind {
+                FilterKind::Fault(of_chain) => {
+                    let policy = match own {
+                        Some(PerFilter::Fault(policy)) => policy,
+                        _ => of_chain,
+                    };
+                    let injected = policy.strike(arrival.head, cluster, dice);
+                    if injected.delay.is_some() {
+                        filtered.delay = injected.delay;
+                        filtered.flags.insert(Flag::DelayInjected);
+                    }
+                    if let Some(mut answer) = injected.abort {
+                        answer.delay = filtered.delay;
+                        answer.flags = answer.flags.union(filtered.flags);
+                        return Err(Box::new(answer));
+                    }
+                }
+                FilterKind::Cors => {
+                    let Some(PerFilter::Cors(policy)) = own else { continue };
+                    match policy.judge(arrival.head, dice.roll()) {
+                        Verdict::Pass => {}
+                        Verdict::Grant(grant) => filtered.cors = Some(grant),
+                        Verdict::Answer(mut answer) => {
+                            answer.delay = filtered.delay;
+                            answer.flags = answer.flags.union(filtered.flags);
+                            return Err(Box::new(answer));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(filtered)
+    }
+
+    fn mirrors(
+        &self,
+        forwarding: &Forwarding,
+        head: &Head<'_>,
+        authority: &Authority,
+        dice: &mut Dice,
+    ) -> Vec<Mirror> {
+        forwarding
+            .mirrors
+            .iter()
+            .filter(|mirror| mirror.share.holds(dice.roll()))
+            .map(|mirror| {
+                let authority = match authority {
+                    Authority::Rewritten(authority) => authority,
+                    _ => head.authority,
+                };
+                Mirror { cluster: Arc::clone(&mirror.cluster), authority: mirror.host(authority) }
+            })
+            .collect()
+    }
+
+    fn scene<'a>(&self, arrival: &Arrival<'a>, route: &'a Route, cluster: &'a str) -> Scene<'a> {
+        Scene {
+            head: arrival.head,
+            peer: arrival.peer,
+            remote: arrival.manners.remote_address,
+            route: &route.name,
+            virtual_host: &route.virtual_host,
+            cluster,
+        }
+    }
+
+    /// An answer with the headers that every response of this chain has.
+    fn answer(&self, mut answer: Answer, head: &Head<'_>) -> Decision {
+        if answer.flags.has(Flag::NoRouteFound) || answer.details == "upgrade_failed" {
+            answer = answer.suited_to(head);
+        }
+        answer.edit(self.settings.response_edits(None));
+        Decision::Answer(Box::new(answer))
+    }
+
+    /// The headers that a response of our own gets when live makes it: `server`, `via`.
+    pub fn response_edits(&self) -> impl Iterator<Item = Edit<'_>> {
+        self.settings.response_edits(None)
+    }
+}
+
+/// Where a cluster that goes where the downstream wants to go shall go.
+fn destination(cluster: &Cluster, head: &Head<'_>, peer: &Peer) -> Option<SocketAddr> {
+    match &cluster.discovery {
+        Discovery::OriginalDst { header: Some(header), .. } => {
+            std::str::from_utf8(head.header(header)?).ok()?.parse().ok()
+        }
+        _ => Some(peer.destination),
+    }
+}
+
+fn render(list: &Option<Arc<EditList>>, scene: &Scene<'_>) -> Rendered {
+    list.as_ref().map_or_else(Vec::new, |list| list.render(scene))
+}
+
+impl HostRewrite {
+    fn apply(&self, head: &Head<'_>) -> Authority {
+        match self {
+            Self::Keep => Authority::Keep,
+            Self::OfHost => Authority::OfHost,
+            Self::Literal(host) => Authority::Rewritten(String::from(&**host)),
+            Self::Header(name) => match head.header(name).map(std::str::from_utf8) {
+                Some(Ok(value)) if !value.is_empty() => Authority::Rewritten(value.to_owned()),
+                _ => Authority::Keep,
+            },
+            Self::PathRegex(regex, text) => {
+                let host = regex.replace_all(head.bare_path().as_bytes(), &**text);
+                Authority::Rewritten(String::from_utf8_lossy(&host).into_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Listeners: where connections arrive, and which chain serves them.
+
+mod compile;
+
+use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use xds::accesslog::AccessLog;
+
+use crate::{
+    chains::{self, ChainMatch},
+    detect::{Detected, Inspect},
+    http::{HttpChain, HttpSettings},
+    peer::Peer,
+    tcp::TcpChain,
+};
+
+/// Where connections arrive. Spec: Envoy `Listener`.
+///
+/// A listener that a change leaves alone is the same `Arc` in the next table.
+#[derive(Debug)]
+pub struct Listener {
+    /// The name.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Further addresses.
+    pub additional_addresses: Vec<SocketAddr>,
+    /// Whether it has a socket of its own; otherwise it gets connections from another listener only.
+    pub bind_to_port: bool,
+    /// Whether it hands connections to the listener of their original destination.
+    pub use_original_dst: bool,
+    /// Whether connections bring an original destination that has to be asked for.
+    pub restores_original_dst: bool,
+    /// The socket may bind addresses that this machine does not have.
+    pub transparent: bool,
+    /// The prefix of its metrics.
+    pub stat_prefix: String,
+    /// Where access records of connections go that found no chain.
+    pub access_log: Vec<AccessLog>,
+    /// Which way its traffic goes.
+    pub direction: Direction,
+    /// How long to wait for the first bytes; `None` is for ever.
+    pub detection_timeout: Option<Duration>,
+    /// Whether a connection goes on when that time is over, or is closed.
+    pub continue_on_timeout: bool,
+    inspectors: Vec<Inspector>,
+    matches: Vec<ChainMatch>,
+    chains: Vec<Arc<Chain>>,
+    names: Vec<String>,
+    default_chain: Option<Arc<Chain>>,
+}
+
+/// Which way traffic goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// It was not said.
+    #[default]
+    Unspecified,
+    /// To the application beside the proxy.
+    Inbound,
+    /// From the application beside the proxy.
+    Outbound,
+}
+
+/// What serves a connection.
+#[derive(Clone, Debug)]
+pub enum Chain {
+    /// HTTP.
+    Http(Arc<HttpChain>),
+    /// Anything else.
+    Tcp(Arc<TcpChain>),
+}
+
+/// A listener filter that looks at first bytes, and where it does not.
+#[derive(Debug)]
+struct Inspector {
+    looks_for: Inspect,
+    disabled: Option<Predicate>,
+}
+
+/// When a listener filter is off.
+#[derive(Debug)]
+enum Predicate {
+    Any,
+    Or(Vec<Self>),
+    And(Vec<Self>),
+    Not(Box<Self>),
+    Port(RangeInclusive<u16>),
+}
+
+impl Predicate {
+    fn holds(&self, port: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Or(rules) => rules.iter().any(|rule| rule.holds(port)),
+            Self::And(rules) => rules.iter().all(|rule| rule.holds(port)),
+            Self::Not(rule) => !rule.holds(port),
+            Self::Port(range) => range.contains(&port),
+        }
+    }
+}
+
+impl Listener {
+    /// What has to be looked for in the first bytes of a connection before [`Self::chain`] can be asked.
+    #[must_use]
+    pub fn must_detect(&self, peer: &Peer) -> Inspect {
+        let port = peer.destination.port();
+        let mut looks_for = Inspect::default();
+        for inspector in &self.inspectors {
+            if inspector.disabled.as_ref().is_some_and(|disabled| disabled.holds(port)) {
+                continue;
+            }
+            looks_for.tls |= inspector.looks_for.tls;
+            looks_for.http |= inspector.looks_for.http;
+        }
+        looks_for
+    }
+
+    /// The chain that serves a connection; `None` closes it (flag `NR`, details `filter_chain_not_found`).
+    #[must_use]
+    pub fn chain(&self, peer: &Peer, detected: &Detected) -> Option<Arc<Chain>> {
+        match self.chain_at(peer, detected) {
+            Some(at) => Some(Arc::clone(&self.chains[at])),
+            None => self.default_chain.clone(),
+        }
+    }
+
+    /// The name of that chain, for access records and `explain`.
+    #[must_use]
+    pub fn chain_name(&self, peer: &Peer, detected: &Detected) -> Option<&str> {
+        match self.chain_at(peer, detected) {
+            Some(at) => Some(&self.names[at]),
+            None => self.default_chain.as_ref().map(|_| "default"),
+        }
+    }
+
+    fn chain_at(&self, peer: &Peer, detected: &Detected) -> Option<usize> {
+        chains::find(&self.matches, peer, detected)
+    }
+
+    /// All chains, with their names.
+    pub fn chains(&self) -> impl Iterator<Item = (&str, &Chain)> {
+        let named = self.names.iter().map(String::as_str).zip(self.chains.iter().map(|c| &**c));
+        named.chain(self.default_chain.iter().map(|chain| ("default", &**chain)))
+    }
+
+    /// All addresses that it listens on.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        std::iter::once(self.address).chain(self.additional_addresses.iter().copied())
+    }
+}
+
+impl Chain {
+    /// The settings of HTTP, if it speaks it.
+    #[must_use]
+    pub fn http_settings(&self) -> Option<&Arc<HttpSettings>> {
+        match self {
+            Self::Http(chain) => Some(chain.settings()),
+            Self::Tcp(_) => None,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The other end of a downstream connection.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Who connected, and where they wanted to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The address that the connection comes from.
+    pub source: SocketAddr,
+    /// The address that the peer dialled: the original destination where traffic is redirected,
+    /// else the local address.
+    pub destination: SocketAddr,
+    /// What the TLS handshake that we ended told; `None` on a plain connection.
+    pub tls: Option<PeerTls>,
+}
+
+/// What a TLS handshake told about the peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerTls {
+    /// The server name that the client asked for.
+    pub server_name: Option<String>,
+    /// The application protocol that was agreed on.
+    pub alpn: Option<String>,
+    /// The URI names of the client's certificate, such as its SPIFFE id.
+    pub uri_sans: Vec<String>,
+    /// The DNS names of the client's certificate.
+    pub dns_sans: Vec<String>,
+    /// The subject of the client's certificate, as RFC 2253 writes it.
+    pub subject: Option<String>,
+}
+
+impl Peer {
+    /// A plain connection.
+    #[must_use]
+    pub const fn new(source: SocketAddr, destination: SocketAddr) -> Self {
+        Self { source, destination, tls: None }
+    }
+}
+
+impl Default for Peer {
+    /// A connection from nowhere to nowhere, for `explain` and tests.
+    fn default() -> Self {
+        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        Self::new(nowhere, nowhere)
+    }
+}

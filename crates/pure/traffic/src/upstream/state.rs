@@ -1,0 +1,344 @@
+//! What changes about one cluster: hosts, their health, and the balancer over them.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use xxhash_rust::xxh64::xxh64;
+
+use crate::{
+    attempt::Attempt,
+    cluster::{Cluster, Discovery, DnsFamily, Endpoint, Endpoints, Place},
+    compile::Map,
+    dice::Dice,
+    moment::Moment,
+    upstream::{
+        OutlierPolicy, Stats,
+        balance::{Balancer, Group, Wish},
+        host::{Host, Hosts},
+        outlier::{Outlier, Reason},
+    },
+};
+
+/// How long a host that connections brought stays known when nobody uses it. Envoy's `cleanup_interval`.
+const CLEANUP: Duration = Duration::from_secs(5);
+
+/// A name that a cluster needs resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The cluster.
+    pub cluster: Arc<str>,
+    /// The name.
+    pub name: String,
+    /// Which addresses are wanted.
+    pub family: DnsFamily,
+    /// How often.
+    pub refresh: Duration,
+    /// Whether the time to live of the answer counts instead.
+    pub respect_ttl: bool,
+}
+
+/// What changes about one cluster.
+#[derive(Debug)]
+pub(crate) struct State {
+    cluster: Arc<Cluster>,
+    endpoints: Arc<Endpoints>,
+    /// Addresses of names, as far as they are known.
+    addresses: BTreeMap<String, Vec<IpAddr>>,
+    groups: Vec<Group>,
+    hosts: Hosts,
+    balancer: Balancer,
+    outlier: Option<Outlier>,
+    policy: Option<Arc<OutlierPolicy>>,
+    originals: Map<SocketAddr, Arc<Host>>,
+    next_cleanup: Option<Moment>,
+    /// Whether hosts were looked at at all: the first update must not be skipped.
+    is_fresh: bool,
+}
+
+impl State {
+    pub(crate) fn new(name: &str, cluster: Arc<Cluster>) -> Self {
+        let seed = xxh64(name.as_bytes(), 0);
+        let outlier = cluster.outlier.clone().map(|policy| Outlier::new(policy, seed));
+        let policy = cluster.outlier.clone().map(Arc::new);
+        Self {
+            cluster,
+            endpoints: Arc::default(),
+            addresses: BTreeMap::new(),
+            groups: Vec::new(),
+            hosts: Vec::new(),
+            balancer: Balancer::default(),
+            outlier,
+            policy,
+            originals: Map::default(),
+            next_cleanup: None,
+            is_fresh: true,
+        }
+    }
+
+    pub(crate) const fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    pub(crate) fn hosts(&self) -> &[Arc<Host>] {
+        &self.hosts
+    }
+
+    pub(crate) fn outlier_policy(&self) -> Option<Arc<OutlierPolicy>> {
+        self.policy.clone()
+    }
+
+    /// Takes a new configuration; hosts that stay keep their state.
+    pub(crate) fn update(
+        &mut self,
+        cluster: &Arc<Cluster>,
+        endpoints: &Arc<Endpoints>,
+        stats: &Stats,
+    ) {
+        let same_cluster = Arc::ptr_eq(&self.cluster, cluster);
+        if same_cluster && Arc::ptr_eq(&self.endpoints, endpoints) && !self.is_fresh {
+            return;
+        }
+        if !same_cluster {
+            self.update_outlier(cluster);
+            self.cluster = Arc::clone(cluster);
+        }
+        self.endpoints = Arc::clone(endpoints);
+        self.is_fresh = false;
+        let names = endpoints.names();
+        self.addresses.retain(|name, _| names.contains(&name.as_str()));
+        self.rebuild(stats);
+    }
+
+    fn update_outlier(&mut self, cluster: &Cluster) {
+        match (&mut self.outlier, &cluster.outlier) {
+            (Some(outlier), Some(policy)) => outlier.policy = policy.clone(),
+            (outlier, policy) => {
+                let seed = xxh64(cluster.name.as_bytes(), 0);
+                *outlier = policy.clone().map(|policy| Outlier::new(policy, seed));
+            }
+        }
+        self.policy = cluster.outlier.clone().map(Arc::new);
+    }
+
+    /// Takes the addresses of a name.
+    pub(crate) fn resolved(&mut self, name: &str, addresses: &[IpAddr], stats: &Stats) {
+        if !self.endpoints.names().contains(&name) {
+            return;
+        }
+        let mut addresses = addresses.to_vec();
+        if self.cluster.discovery == Discovery::LogicalDns {
+            addresses.truncate(1);
+        } else {
+            // Resolvers turn the order round; that is no change.
+            addresses.sort_unstable();
+            addresses.dedup();
+        }
+        if self.addresses.get(name) != Some(&addresses) {
+            self.addresses.insert(name.to_owned(), addresses);
+            self.rebuild(stats);
+        }
+    }
+
+    /// The names that have to be resolved.
+    pub(crate) fn lookups(&self) -> Vec<Lookup> {
+        let cluster = &self.cluster;
+        let lookup = |name: &str| Lookup {
+            cluster: Arc::clone(&cluster.name),
+            name: name.to_owned(),
+            family: cluster.dns_family,
+            refresh: cluster.dns_refresh,
+            respect_ttl: cluster.respect_dns_ttl,
+        };
+        self.endpoints.names().into_iter().map(lookup).collect()
+    }
+
+    /// Makes the hosts anew from endpoints and addresses, and keeps those that are the same.
+    fn rebuild(&mut self, stats: &Stats) {
+        if matches!(self.cluster.discovery, Discovery::OriginalDst { .. }) {
+            // Its hosts come from connections, and go with them.
+            return;
+        }
+        self.originals.clear();
+        let mut old: Map<SocketAddr, Arc<Host>> =
+            self.hosts.drain(..).map(|host| (host.address(), host)).collect();
+        let n_old = old.len();
+        let mut kept = 0;
+        let endpoints = Arc::clone(&self.endpoints);
+        self.groups.clear();
+        let mut seen: Map<SocketAddr, ()> = Map::default();
+        for locality in &endpoints.localities {
+            let mut hosts = Hosts::with_capacity(locality.endpoints.len());
+            for endpoint in &locality.endpoints {
+                for address in self.addresses_of(endpoint) {
+                    if seen.insert(address, ()).is_some() {
+                        continue;
+                    }
+                    let named = self.named(endpoint);
+                    let endpoint = named.as_ref().unwrap_or(endpoint);
+                    let stays =
+                        old.remove(&address).filter(|host| host.update(endpoint, &locality.place));
+                    kept += usize::from(stays.is_some());
+                    hosts.push(stays.unwrap_or_else(|| {
+                        Arc::new(Host::new(address, endpoint, &locality.place))
+                    }));
+                }
+            }
+            self.hosts.extend(hosts.iter().cloned());
+            let (priority, weight) = (locality.priority, locality.weight);
+            self.groups.push(Group { priority, weight, hosts });
+        }
+        let mut gone: Vec<Arc<Host>> = old.into_values().collect();
+        gone.sort_by_key(|host| host.id());
+        gone.iter().for_each(|host| host.remove());
+        if kept != n_old || kept != self.hosts.len() {
+            stats.membership_change.add(1);
+        }
+        self.rebalance(stats);
+    }
+
+    /// For a cluster of names, the name is the host's name.
+    fn named(&self, endpoint: &Endpoint) -> Option<Endpoint> {
+        let by_name =
+            matches!(self.cluster.discovery, Discovery::StrictDns | Discovery::LogicalDns);
+        (by_name && endpoint.hostname.is_empty())
+            .then(|| Endpoint { hostname: endpoint.host.clone(), ..endpoint.clone() })
+    }
+
+    fn addresses_of(&self, endpoint: &Endpoint) -> Vec<SocketAddr> {
+        match endpoint.address() {
+            Some(address) => vec![address],
+            None => self
+                .addresses
+                .get(&endpoint.host)
+                .into_iter()
+                .flatten()
+                .map(|ip| SocketAddr::new(*ip, endpoint.port))
+                .collect(),
+        }
+    }
+
+    /// Makes the balancer anew, after hosts or their health changed.
+    fn rebalance(&mut self, stats: &Stats) {
+        let overprovisioning = self.endpoints.overprovisioning.max(1);
+        let factor = if self.endpoints.overprovisioning == 0 { 140 } else { overprovisioning };
+        self.balancer = Balancer::new(&self.cluster, factor, &self.groups);
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let healthy = self.hosts.iter().filter(|host| host.is_healthy()).count();
+        let ejected = self.hosts.iter().filter(|host| host.is_ejected()).count();
+        stats.membership_total.set(count(self.hosts.len()));
+        stats.membership_healthy.set(count(healthy));
+        stats.ejections_active.set(count(ejected));
+    }
+
+    /// Picks a host for an attempt, past those that earlier attempts tried.
+    pub(crate) fn pick(
+        &mut self,
+        attempt: &Attempt,
+        dice: &mut Dice,
+        stats: &Stats,
+    ) -> Option<Arc<Host>> {
+        let mut turned_down = 0;
+        loop {
+            let wish = Wish { hash: attempt.hash(), attempt: turned_down };
+            let picked = self.balancer.pick(&self.cluster, wish, dice)?;
+            // After so many tries the last pick is taken, tried or not.
+            if turned_down < attempt.host_attempts() && attempt.has_tried(picked.host.id()) {
+                turned_down += 1;
+                continue;
+            }
+            if picked.in_panic {
+                stats.lb_healthy_panic.add(1);
+            }
+            return Some(picked.host);
+        }
+    }
+
+    /// The host that the downstream wanted to reach.
+    pub(crate) fn original(
+        &mut self,
+        now: Moment,
+        destination: Option<SocketAddr>,
+        port: Option<u16>,
+        stats: &Stats,
+    ) -> Option<Arc<Host>> {
+        let mut address = destination?;
+        if let Some(port) = port {
+            address.set_port(port);
+        }
+        self.next_cleanup.get_or_insert(now + CLEANUP);
+        if let Some(host) = self.originals.get(&address) {
+            return Some(Arc::clone(host));
+        }
+        let endpoint = Endpoint {
+            host: String::new(),
+            port: address.port(),
+            hostname: String::new(),
+            weight: 1,
+            health: Default::default(),
+            metadata: None,
+        };
+        let host = Arc::new(Host::new(address, &endpoint, &Place::default()));
+        self.originals.insert(address, Arc::clone(&host));
+        self.hosts.push(Arc::clone(&host));
+        stats.membership_change.add(1);
+        stats.membership_total.add(1);
+        stats.membership_healthy.add(1);
+        Some(host)
+    }
+
+    /// Puts a host out, if outlier detection allows.
+    pub(crate) fn eject(&mut self, now: Moment, host: &Arc<Host>, reason: Reason, stats: &Stats) {
+        let Some(outlier) = &mut self.outlier else { return };
+        if outlier.eject(now, &self.hosts, host, reason, stats) {
+            self.rebalance(stats);
+        }
+    }
+
+    pub(crate) fn next_wake(&self) -> Option<Moment> {
+        let tick = self.outlier.as_ref().map(Outlier::next_wake);
+        tick.into_iter().chain(self.next_cleanup).min()
+    }
+
+    pub(crate) fn on_wake(&mut self, now: Moment, stats: &Stats) {
+        if let Some(outlier) = &mut self.outlier
+            && outlier.on_wake(now, &self.hosts, stats)
+        {
+            self.rebalance(stats);
+        }
+        if self.next_cleanup.is_some_and(|due| due <= now) {
+            self.clean_up(stats);
+            self.next_cleanup = (!self.originals.is_empty()).then(|| now + CLEANUP);
+        }
+    }
+
+    /// Forgets hosts that connections brought and nobody uses.
+    fn clean_up(&mut self, stats: &Stats) {
+        let is_used = |host: &Host| host.active_requests() != 0 || host.connections() != 0;
+        let n_before = self.originals.len();
+        self.originals.retain(|_, host| is_used(host));
+        if self.originals.len() == n_before {
+            return;
+        }
+        let originals = &self.originals;
+        self.hosts.retain(|host| {
+            let stays = originals.contains_key(&host.address());
+            if !stays {
+                host.remove();
+            }
+            stays
+        });
+        let count = u64::try_from(self.hosts.len()).unwrap_or(u64::MAX);
+        stats.membership_change.add(1);
+        stats.membership_total.set(count);
+        stats.membership_healthy.set(count);
+    }
+
+    /// The cluster is gone: its hosts take nothing new.
+    pub(crate) fn dissolve(&mut self) {
+        self.hosts.iter().for_each(|host| host.remove());
+    }
+}

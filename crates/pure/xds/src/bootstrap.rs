@@ -1,0 +1,5 @@
+//! What a proxy is started with.
+
+mod startup;
+
+pub use startup::*;

@@ -1,0 +1,5 @@
+//! Endpoints of clusters.
+
+mod endpoints;
+
+pub use endpoints::*;

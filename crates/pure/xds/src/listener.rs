@@ -1,0 +1,5 @@
+//! Listeners, and how they pick what serves a connection.
+
+mod listeners;
+
+pub use listeners::*;

@@ -1,0 +1,5 @@
+//! Who may do what.
+
+mod policies;
+
+pub use policies::*;

@@ -1,0 +1,5 @@
+//! Tracers.
+
+mod tracers;
+
+pub use tracers::*;

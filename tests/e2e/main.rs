@@ -1,0 +1,10 @@
+//! The mesh end to end: the real binary, stock kubectl, real Envoy, real namespaces.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod envoy;
+mod gateway;
+mod leftovers;
+mod life;
+mod load;
+mod split;
+mod start;
