@@ -316,8 +316,11 @@ fn is_possible(verb: &str, target: &objects::Target) -> bool {
 fn verb(method: &Method, route: &Route, query: &Query) -> Result<&'static str, Status> {
     let named = matches!(route, Route::Resource(target) if target.name.is_some());
     let is_resource = matches!(route, Route::Resource(_));
+    // A collection, or one object of it; parts of objects are not watched.
+    let is_watch = matches!(route, Route::Resource(target) if target.subresource.is_none())
+        && query.switch("watch");
     Ok(match *method {
-        Method::GET | Method::HEAD if is_resource && query.switch("watch") && !named => "watch",
+        Method::GET | Method::HEAD if is_watch => "watch",
         Method::GET | Method::HEAD if is_resource && !named => "list",
         Method::GET | Method::HEAD => "get",
         Method::POST => "create",

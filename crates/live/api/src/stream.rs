@@ -13,7 +13,9 @@ use http::{HeaderValue, Response, header};
 use http_body::Frame as BodyFrame;
 use http_body_util::{BodyExt as _, StreamBody};
 use jiff::Timestamp;
-use objects::{Cause, Form, Frame, FrameKind, Reason, Status, Target, Watcher, document};
+use objects::{
+    Cause, Form, Frame, FrameKind, IncludeObject, Reason, Status, Target, Watcher, document,
+};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
@@ -41,10 +43,14 @@ pub(crate) async fn watch(
     let begin = Begin::of(query)?;
     let form = read::form(&call.wanted, query)?;
     let timeout = query.seconds("timeoutSeconds").map_err(Status::bad_request)?;
+    let mut selectors = read::selectors(target, query)?;
+    if !target.name.is_empty() {
+        selectors.fields.narrow_to_name(&target.name);
+    }
     let watcher = Watcher {
         resource: target.resource,
         namespace: read::namespace(target).map(str::to_owned),
-        selectors: read::selectors(target, query)?,
+        selectors,
     };
     let permit = service.watches.clone().try_acquire_owned().map_err(|_| too_many())?;
     let mut stream = Stream {
@@ -227,14 +233,19 @@ impl Stream {
 
     fn push(&mut self, frame: Frame) {
         let resource = self.watcher.resource;
-        let about_object =
-            matches!(frame.kind, FrameKind::Added | FrameKind::Modified | FrameKind::Deleted);
-        let frame = if about_object && self.form != Form::Object {
-            let shown =
-                document::one(resource, self.version, self.form, &frame.object, Timestamp::now());
-            Frame::new(frame.kind, shown)
-        } else {
-            frame
+        // A bookmark has the form of what it stands between; the reason of an end is a Status.
+        let form = match (frame.kind, self.form) {
+            (FrameKind::Error, _) => Form::Object,
+            (FrameKind::Bookmark, Form::Table(_)) => Form::Table(IncludeObject::Metadata),
+            (_, form) => form,
+        };
+        let frame = match form {
+            Form::Object => frame,
+            form => {
+                let shown =
+                    document::one(resource, self.version, form, &frame.object, Timestamp::now());
+                Frame::new(frame.kind, shown)
+            }
         };
         let mut line = serde_json::to_vec(&frame.in_version(resource, self.version))
             .expect("an object is a JSON document, which can always be written");
@@ -313,6 +324,29 @@ mod tests {
         assert_eq!(frame["type"], "BOOKMARK");
         assert_eq!(frame["object"]["metadata"]["resourceVersion"], stream.told.to_string());
         assert!(stream.bookmark_at > Instant::now() + BOOKMARK / 2, "the next one is later");
+    }
+
+    #[tokio::test]
+    async fn a_bookmark_has_the_form_that_was_asked_for() {
+        let keeper = keeper();
+        let stop = watch::Sender::new(false);
+        let mut stream = stream(&keeper, &stop);
+        let revision = stream.told.to_string();
+        for (form, kind) in [
+            (Form::Object, "Widget"),
+            (Form::Metadata, "PartialObjectMetadata"),
+            (Form::Table(IncludeObject::None), "Table"),
+        ] {
+            (stream.form, stream.bookmark_at) = (form, Instant::now());
+            let line = stream.next().await.unwrap();
+            let frame: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(frame["type"], "BOOKMARK");
+            assert_eq!(frame["object"]["kind"], kind);
+            assert_eq!(frame["object"]["metadata"]["resourceVersion"], revision);
+        }
+        stream.push(Frame::error(&Status::expired(1, 2)));
+        let frame: serde_json::Value = serde_json::from_slice(&stream.chunk()).unwrap();
+        assert_eq!(frame["object"]["kind"], "Status");
     }
 
     #[tokio::test]

@@ -53,6 +53,11 @@ impl FieldSelector {
         Self { terms: vec![term] }
     }
 
+    /// Only objects of this name match from now on.
+    pub fn narrow_to_name(&mut self, name: &str) {
+        self.terms.extend(Self::of_name(name).terms);
+    }
+
     /// Whether everything matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
