@@ -23,7 +23,7 @@ pub(crate) struct Load {
 const CONNECTIONS: u32 = 4;
 
 impl Load {
-    /// Starts with `rate` requests a second, at most 60 s long.
+    /// Starts with `rate` requests a second, at most three minutes long.
     pub(crate) fn start(port: u16, rate: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let sent = Arc::new(AtomicU32::new(0));
@@ -35,7 +35,7 @@ impl Load {
                 let began = Instant::now();
                 let mut client = Client::new(port);
                 let mut n = 0;
-                while !stop.load(Ordering::Relaxed) && began.elapsed() < PATIENCE {
+                while !stop.load(Ordering::Relaxed) && began.elapsed() < PATIENCE * 3 {
                     let failure = match client.get("/", &[]) {
                         Ok(answer) if answer.status == 200 => None,
                         Ok(answer) => Some(format!("{} {}", answer.status, answer.text())),

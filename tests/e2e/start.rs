@@ -22,7 +22,7 @@ fn a_taken_port_is_named_with_the_flag_that_mends_it() {
     let home = Home::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
-    let free = ["--api-port", "0", "--gateway-https-port", "0", "--xds-port", "0", "--monitoring-port", "0"];
+    let free = ["--api-port", "0", "--gateway-https-port", "0", "--console-port", "0", "--xds-port", "0", "--monitoring-port", "0"];
     let said = refused(&home, &[&free[..], &["--gateway-http-port", &port]].concat());
     assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
     assert!(said.contains("--gateway-http-port") && said.contains("--ports auto"), "{said}");

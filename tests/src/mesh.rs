@@ -52,10 +52,12 @@ impl Drop for Home {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // What the mesh said is what a person needs to find the cause.
-            let log = std::fs::read_to_string(self.0.join("up.log")).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(60)..];
-            writeln!(std::io::stderr(), "the end of up.log:\n{}", tail.join("\n")).ok();
+            for name in ["up.log", "lateen.log"] {
+                let log = std::fs::read_to_string(self.0.join(name)).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = &lines[lines.len().saturating_sub(30)..];
+                writeln!(std::io::stderr(), "the end of {name}:\n{}", tail.join("\n")).ok();
+            }
         }
         std::fs::remove_dir_all(&self.0).ok();
     }

@@ -2,6 +2,7 @@
 
 use http::Response;
 use jiff::Timestamp;
+use objects::scale::SCALE;
 use objects::{Cause, Form, IncludeObject, Reason, Selectors, Status, Target, document};
 
 use crate::answer::{self, Body};
@@ -19,7 +20,11 @@ pub(crate) async fn get(
     let (found, revision) =
         service.keeper.read(|store| (store.read(target), store.revision())).await;
     not_from_the_future(&call.query, revision)?;
-    let shown = document::one(target.resource, target.version, form, &found?, Timestamp::now());
+    let (resource, version) = match target.subresource.as_deref() {
+        Some("scale") => (&SCALE, SCALE.storage_version()),
+        _ => (target.resource, target.version),
+    };
+    let shown = document::one(resource, version, form, &found?, Timestamp::now());
     Ok(answer::document(200, &*shown, &call.wanted))
 }
 

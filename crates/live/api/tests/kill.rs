@@ -3,9 +3,8 @@
 //!
 //! The process is the example `serve`, which `cargo test` builds. A run is repeated with the seed
 //! that it printed, in `LATEEN_SEED`; the moments are the same, as far as a machine repeats itself.
-#![expect(clippy::print_stderr, reason = "the seed must be seen to repeat a run")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,7 +26,7 @@ const ROUNDS: u64 = 200;
 const WRITERS: u64 = 4;
 const NAMES: u64 = 6;
 /// The longest that writers work before the process is killed.
-const LONGEST: Duration = Duration::from_millis(25);
+const LONGEST: Duration = Duration::from_millis(60);
 /// The longest that a process lives that is killed while it starts.
 const STARTING: Duration = Duration::from_millis(120);
 /// The log on disk holds 1000 events: a place that is nearer must not be forgotten.
@@ -71,7 +70,9 @@ struct Model {
     /// The revision at which the first process had started; no config map is older.
     origin: u64,
     n_acknowledged: usize,
+    /// Writes without an answer, and those of them that had happened.
     n_cut: usize,
+    n_cut_and_done: usize,
 }
 
 impl Model {
@@ -97,15 +98,21 @@ impl Model {
 
     /// Compares what a new process has with what is known, and takes over what was in doubt.
     fn compare(&mut self, found: State) -> Result<()> {
-        for name in self.known.keys().chain(found.keys()) {
+        let names: BTreeSet<&String> = self.known.keys().chain(found.keys()).collect();
+        for name in names {
             let (known, found) = (self.known.get(name), found.get(name));
-            let may_be = |change: &Change| change.name == *name && change.number.as_ref() == found;
+            if known == found {
+                continue;
+            }
+            let is = |change: &Change| change.name == *name && change.number.as_ref() == found;
             ensure!(
-                known == found || self.doubtful.iter().any(may_be),
+                self.doubtful.iter().any(is),
                 "{name} was acknowledged as {known:?} and is {found:?}; in doubt: {:?}",
                 self.doubtful
             );
+            self.n_cut_and_done += 1;
         }
+        self.n_cut += self.doubtful.len();
         self.known = found;
         self.doubtful.clear();
         Ok(())
@@ -148,8 +155,11 @@ async fn kill_nine_loses_nothing_that_was_acknowledged() {
         }
     }
     std::fs::remove_dir_all(&home).unwrap();
-    eprintln!("{} writes were acknowledged, {} cut", model.n_acknowledged, model.n_cut);
-    assert!(model.n_acknowledged > 1000 && model.n_cut > 100, "the kills must hit writers");
+    eprintln!(
+        "{} writes were acknowledged; of {} others {} had happened",
+        model.n_acknowledged, model.n_cut, model.n_cut_and_done
+    );
+    assert!(model.n_acknowledged > 200 && model.n_cut > 200, "the kills must hit writers");
 }
 
 /// Starts a process, compares what it has, lets writers and a watcher work, and kills it.
@@ -196,7 +206,6 @@ async fn one_round(home: &Path, numbers: &mut Numbers, model: &mut Model) -> Res
     while let Some(writer) = writers.join_next().await {
         let (writer, cut) = writer??;
         model.n_acknowledged += writer.acknowledged.len();
-        model.n_cut += 1;
         model.known.retain(|name, _| !name.starts_with(&writer.prefix));
         model.known.extend(writer.state);
         for (revision, change) in writer.acknowledged {

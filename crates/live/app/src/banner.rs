@@ -11,6 +11,7 @@ pub(crate) fn places(running: &Running) -> String {
     let kubeconfig = running.kubeconfig.display().to_string();
     for (name, value) in [
         ("gateway", format!("http://127.0.0.1:{}", ports.gateway_http)),
+        ("console", format!("http://127.0.0.1:{}", ports.console)),
         ("API server", format!("https://127.0.0.1:{}", ports.api)),
         ("kubeconfig", kubeconfig),
         ("xDS", format!("127.0.0.1:{}", ports.xds)),

@@ -42,6 +42,8 @@ pub(crate) struct Ports {
     pub(crate) gateway_http: u16,
     /// The ingress gateway, HTTPS.
     pub(crate) gateway_https: u16,
+    /// The console, HTTP.
+    pub(crate) console: u16,
     /// xDS in plain text.
     pub(crate) xds: u16,
     /// The control plane's metrics and debug pages.

@@ -21,6 +21,9 @@ pub(crate) struct PortOptions {
     /// Port of the gateway for HTTPS on 127.0.0.1; 0 picks a free one
     #[arg(long, default_value_t = 8443, value_name = "PORT")]
     gateway_https_port: u16,
+    /// Port of the console on 127.0.0.1; 0 picks a free one
+    #[arg(long, default_value_t = 20001, value_name = "PORT")]
+    console_port: u16,
     /// Port of xDS on 127.0.0.1, for proxies outside the mesh; 0 picks a free one
     #[arg(long, default_value_t = 15010, value_name = "PORT")]
     xds_port: u16,
@@ -41,6 +44,7 @@ pub(crate) struct Listeners {
     pub(crate) api: TcpListener,
     pub(crate) gateway_http: TcpListener,
     pub(crate) gateway_https: TcpListener,
+    pub(crate) console: TcpListener,
     pub(crate) xds: TcpListener,
     pub(crate) monitoring: TcpListener,
 }
@@ -63,6 +67,7 @@ impl Listeners {
             api: bind("the API server", "--api-port", options.api_port, last.api)?,
             gateway_http: bind("the gateway", "--gateway-http-port", options.gateway_http_port, last.gateway_http)?,
             gateway_https: bind("the gateway", "--gateway-https-port", options.gateway_https_port, last.gateway_https)?,
+            console: bind("the console", "--console-port", options.console_port, last.console)?,
             xds: bind("xDS", "--xds-port", options.xds_port, last.xds)?,
             monitoring: bind("the control plane's pages", "--monitoring-port", options.monitoring_port, last.monitoring)?,
         })
@@ -75,6 +80,7 @@ impl Listeners {
             api: port(&self.api)?,
             gateway_http: port(&self.gateway_http)?,
             gateway_https: port(&self.gateway_https)?,
+            console: port(&self.console)?,
             xds: port(&self.xds)?,
             monitoring: port(&self.monitoring)?,
         })
@@ -109,6 +115,7 @@ mod tests {
             api_port: 0,
             gateway_http_port: port,
             gateway_https_port: 0,
+            console_port: 0,
             xds_port: 0,
             monitoring_port: 0,
         };

@@ -9,7 +9,7 @@ use mesh::Severity;
 use crate::html::Html;
 use crate::scene::{Id, Scene};
 use crate::view::{NamespaceView, Overview};
-use parts::{findings, link, plural};
+use parts::{findings, findings_of_all, link, plural};
 
 /// The page of the whole mesh.
 pub(crate) fn overview(view: &Overview<'_>) -> String {
@@ -113,7 +113,7 @@ fn summary(html: &mut Html, view: &Overview<'_>) {
         html.raw(" beside the objects.</span>");
     }
     html.raw("</p>");
-    findings(html, &view.findings);
+    findings_of_all(html, &view.findings);
     html.raw("</section>");
 }
 

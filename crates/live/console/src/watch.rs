@@ -1,5 +1,6 @@
 //! Watches: one reflector for each kind, all at once, each in a task of its own.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,25 +64,11 @@ impl Watches {
 
     /// All objects that are known, and what keeps the console from knowing all.
     pub(crate) fn seen(&self) -> (Vec<Value>, Vec<String>) {
-        let mut begins = Vec::new();
-        let mut notices = Vec::new();
-        let mut objects = Vec::new();
-        for watched in &self.0 {
-            match watched.state() {
-                State::Begins => begins.push(watched.kind.plural),
-                State::Follows => {}
-                State::Fails(why) => notices.push(format!(
-                    "The API does not tell about {}, so what is shown of them may be old or missing: {why}. It is tried again.",
-                    watched.kind.plural
-                )),
-            }
-            let known = watched.store.state();
-            objects.extend(known.iter().filter_map(|object| serde_json::to_value(&**object).ok()));
-        }
-        if !begins.is_empty() {
-            notices.push(format!("Still reading {}.", begins.join(", ")));
-        }
-        (objects, notices)
+        let states: Vec<_> =
+            self.0.iter().map(|watched| (watched.kind.plural, watched.state())).collect();
+        let known = self.0.iter().flat_map(|watched| watched.store.state());
+        let objects = known.filter_map(|object| serde_json::to_value(&*object).ok()).collect();
+        (objects, notices(&states))
     }
 }
 
@@ -97,6 +84,33 @@ impl Watched {
         *old = state;
         new
     }
+}
+
+/// One sentence for all kinds that stand alike.
+fn notices(states: &[(&str, State)]) -> Vec<String> {
+    let mut begins = Vec::new();
+    let mut fails: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (plural, state) in states {
+        match state {
+            State::Begins => begins.push(*plural),
+            State::Follows => {}
+            State::Fails(why) => fails.entry(why).or_default().push(plural),
+        }
+    }
+    let mut notices: Vec<_> = fails
+        .into_iter()
+        .map(|(why, plurals)| {
+            format!(
+                "The API does not tell about {}, so what is shown of them may be old or missing: \
+                 {why}. It is tried again.",
+                plurals.join(", ")
+            )
+        })
+        .collect();
+    if !begins.is_empty() {
+        notices.push(format!("Still reading {}.", begins.join(", ")));
+    }
+    notices
 }
 
 async fn follow(
@@ -166,5 +180,30 @@ fn reason(error: &watcher::Error) -> String {
             "it has no such kind; install Istio's CRDs".to_owned()
         }
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_stand_alike_share_a_sentence() {
+        let away = || State::Fails("nobody listens".to_owned());
+        let states = [
+            ("pods", away()),
+            ("services", State::Follows),
+            ("gateways", State::Begins),
+            ("deployments", away()),
+        ];
+        assert_eq!(
+            notices(&states),
+            [
+                "The API does not tell about pods, deployments, so what is shown of them may be \
+                 old or missing: nobody listens. It is tried again.",
+                "Still reading gateways.",
+            ]
+        );
+        assert!(notices(&[("pods", State::Follows)]).is_empty());
     }
 }

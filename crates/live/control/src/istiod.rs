@@ -130,6 +130,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Running {
     /// Where the xDS port, the debug port, the webhooks and the probes' port listen.
+    #[cfg(test)]
     pub(crate) addresses: Addresses,
     shared: Arc<Shared>,
     stop: channel::Sender<bool>,
@@ -171,8 +172,15 @@ impl Running {
             tasks.spawn(serve::plain(Arc::clone(&shared), door));
         }
         shared.ready.listening.store(true, Ordering::Release);
-        tracing::info!(?addresses, "the control plane listens");
-        Ok(Self { addresses, shared, stop, tasks })
+        let Addresses { xds, debug: pages, webhook, http: probes } = addresses;
+        tracing::info!(%xds, %pages, %webhook, %probes, "the control plane listens");
+        Ok(Self {
+            #[cfg(test)]
+            addresses,
+            shared,
+            stop,
+            tasks,
+        })
     }
 
     /// Ends streams and requests, then everything.

@@ -22,6 +22,9 @@ use std::process::{Command, ExitCode};
 /// The number of the inherited descriptor by which the inner process sees the stub's end.
 const LIFELINE: &str = "LATEEN_LIFELINE";
 
+/// Who asks more often than this to end gets an end at once.
+const PATIENCE: u32 = 2;
+
 /// What [`enter`] did.
 #[derive(Debug)]
 pub enum Entered {
@@ -125,6 +128,7 @@ fn depart() -> Result<ExitCode, Refusal> {
     let mut child = command.spawn().map_err(starting)?;
     drop(read);
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let mut asked = 0;
     loop {
         let signal = signals.wait();
         if let Some(status) = child.try_wait().map_err(starting)? {
@@ -132,6 +136,9 @@ fn depart() -> Result<ExitCode, Refusal> {
             return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
         }
         if let (Some(pid), Some(signal)) = (pid, signal.filter(|s| *s != Signal::CHILD)) {
+            asked += u32::from(matches!(signal, Signal::INT | Signal::TERM));
+            // The first process of a namespace does not get signals that it does not catch (yet).
+            let signal = if asked > PATIENCE { Signal::KILL } else { signal };
             let _ = rustix::process::kill_process(pid, signal);
         }
     }

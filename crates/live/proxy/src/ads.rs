@@ -29,7 +29,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Talks to the control plane until the task is dropped.
-pub(crate) async fn run(keeper: Rc<RefCell<Keeper>>, shared: Arc<Shared>, node: Node, server: String) {
+pub(crate) async fn run(
+    keeper: Rc<RefCell<Keeper>>,
+    shared: Arc<Shared>,
+    node: Node,
+    server: String,
+) {
     let mut client = Delta::new(node);
     // Nothing is connected yet, so that no request is due.
     let _ = client.want(CLUSTER, Wanted::All);
@@ -86,8 +91,7 @@ async fn session(
             keeper.borrow_mut().control_plane(true);
         }
         let change = client.on_response(response);
-        let applied =
-            keeper.borrow_mut().apply(&change.type_url, &change.upserts, &change.removed);
+        let applied = keeper.borrow_mut().apply(&change.type_url, &change.upserts, &change.removed);
         let answer: DeltaDiscoveryRequest = match applied {
             Ok(()) => client.ack(&change),
             Err(why) => {
@@ -119,7 +123,8 @@ async fn subscribe(
 }
 
 async fn connect(shared: &Shared, server: &str) -> io::Result<Stream> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, format!("{server:?} is not host:port"));
+    let invalid =
+        || io::Error::new(io::ErrorKind::InvalidInput, format!("{server:?} is not host:port"));
     let (host, port) = server.rsplit_once(':').ok_or_else(invalid)?;
     let port: u16 = port.parse().map_err(|_| invalid())?;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));

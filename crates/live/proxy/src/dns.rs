@@ -163,7 +163,12 @@ impl Resolver {
         Err(io::Error::new(failure.kind(), format!("resolving {name}: {failure}")))
     }
 
-    async fn ask_one(&self, server: SocketAddr, name: &str, kind: RecordType) -> io::Result<Resolved> {
+    async fn ask_one(
+        &self,
+        server: SocketAddr,
+        name: &str,
+        kind: RecordType,
+    ) -> io::Result<Resolved> {
         let invalid = |error: &dyn std::fmt::Display| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("name {name:?}: {error}"))
         };
@@ -233,7 +238,8 @@ mod tests {
             while let Ok((n, from)) = socket.recv_from(&mut buf).await {
                 let query = Message::from_vec(&buf[..n]).unwrap();
                 let question = query.queries[0].clone();
-                let mut answer = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
+                let mut answer =
+                    Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
                 answer.add_query(question.clone());
                 let name = question.name().to_string();
                 if name == "a.b.svc." && question.query_type() == RecordType::A {

@@ -155,10 +155,18 @@ pub(crate) async fn serve_h2(
     let settings = chain.settings().clone();
     let mut builder = ::h2::server::Builder::new();
     builder
-        .max_concurrent_streams(settings.http2.max_concurrent_streams.unwrap_or(STREAMS).min(STREAMS))
-        .initial_window_size(settings.http2.initial_stream_window.unwrap_or(STREAM_WINDOW).min(STREAM_WINDOW))
+        .max_concurrent_streams(
+            settings.http2.max_concurrent_streams.unwrap_or(STREAMS).min(STREAMS),
+        )
+        .initial_window_size(
+            settings.http2.initial_stream_window.unwrap_or(STREAM_WINDOW).min(STREAM_WINDOW),
+        )
         .initial_connection_window_size(
-            settings.http2.initial_connection_window.unwrap_or(CONNECTION_WINDOW).min(CONNECTION_WINDOW),
+            settings
+                .http2
+                .initial_connection_window
+                .unwrap_or(CONNECTION_WINDOW)
+                .min(CONNECTION_WINDOW),
         )
         .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX));
     let handshake = builder.handshake::<_, Bytes>(wire.with_prefix(input));

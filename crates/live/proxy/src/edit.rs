@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn edits_do_what_their_names_say() {
-        let edit = |action, name, value: &'static [u8]| Edit { action, name, value: Value::Bytes(value) };
+        let edit =
+            |action, name, value: &'static [u8]| Edit { action, name, value: Value::Bytes(value) };
         let mut fields = Fields::default();
         let edits = [
             edit(Action::Append, "a", b"1"),

@@ -65,7 +65,8 @@ pub(crate) async fn serve(
     let disposition = match decision {
         Decision::Answer(answer) => {
             let body = Replay::new(source, 0, &progress);
-            local::answer(worker, downstream, request, body, responder, (&answer, &mut record)).await
+            local::answer(worker, downstream, request, body, responder, (&answer, &mut record))
+                .await
         }
         Decision::Forward(forward) => {
             record.flags = forward.flags;

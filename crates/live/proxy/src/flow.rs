@@ -90,7 +90,11 @@ impl Sink<'_> {
     /// Breaks the message off, so that the reader cannot take it for whole.
     pub(crate) fn abort(&mut self) {
         match self {
-            Sink::H1(outgoing) => outgoing.wire.reset_on_close(),
+            // Where a length or chunks frame the body, its early end shows by itself.
+            Sink::H1(outgoing) if outgoing.ends_with_connection() => {
+                outgoing.wire.reset_on_close();
+            }
+            Sink::H1(_) => {}
             Sink::H2(stream) => stream.send_reset(::h2::Reason::INTERNAL_ERROR),
             Sink::Closed => {}
         }
@@ -266,7 +270,15 @@ pub(crate) async fn download(
                 source.next().await
             }
         };
-        match frame.map_err(PumpError::Source)? {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                // What did come is the client's, though more was promised.
+                let _ = sink.flush().await;
+                return Err(PumpError::Source(error));
+            }
+        };
+        match frame {
             Some(Frame::Data(data)) => {
                 bytes.set(bytes.get() + data.len() as u64);
                 sink.data(data).await.map_err(|_| PumpError::Sink)?;

@@ -46,7 +46,8 @@ impl Inventory {
     pub(crate) fn dump(&self, config: &Config, with_endpoints: bool) -> ConfigDump {
         let mut configs = Vec::new();
         if let Some(bootstrap) = &self.bootstrap {
-            let dump = BootstrapConfigDump { bootstrap: Some(bootstrap.clone()), last_updated: None };
+            let dump =
+                BootstrapConfigDump { bootstrap: Some(bootstrap.clone()), last_updated: None };
             configs.push(Any::pack(&dump));
         }
         configs.push(Any::pack(&self.clusters(config)));

@@ -130,7 +130,11 @@ impl Keeper {
     }
 
     /// Takes resources of the bootstrap file.
-    pub(crate) fn apply_fixed(&mut self, type_url: &str, named: &[(String, Bytes)]) -> Result<(), String> {
+    pub(crate) fn apply_fixed(
+        &mut self,
+        type_url: &str,
+        named: &[(String, Bytes)],
+    ) -> Result<(), String> {
         let upserts: Vec<Upsert<'_>> =
             named.iter().map(|(name, body)| (name.as_str(), "", &**body)).collect();
         self.change(type_url, &upserts, &[])?;
@@ -145,7 +149,9 @@ impl Keeper {
         removed: &[String],
     ) -> Result<(), String> {
         let undo = self.undo(type_url, upserts, removed);
-        self.config.update(type_url, upserts, removed).map_err(|rejection| rejection.to_string())?;
+        self.config
+            .update(type_url, upserts, removed)
+            .map_err(|rejection| rejection.to_string())?;
         self.put_in_place().inspect_err(|_| {
             // Nothing of the change may hold: the configuration goes back to what it was, which
             // was accepted once and is so again.
@@ -168,7 +174,8 @@ impl Keeper {
             return undo;
         }
         let held = self.config.resources(type_url);
-        let names = upserts.iter().map(|(name, ..)| *name).chain(removed.iter().map(String::as_str));
+        let names =
+            upserts.iter().map(|(name, ..)| *name).chain(removed.iter().map(String::as_str));
         for name in names {
             match held.iter().find(|(other, ..)| *other == name) {
                 Some((_, version, body)) => undo.old.push((
@@ -303,8 +310,12 @@ impl Keeper {
         }
         tracing::warn!(?warming, "resources did not come in time; going on without them");
         for (type_url, names) in self.wanted() {
-            let known: BTreeSet<String> =
-                self.config.resources(type_url).iter().map(|(name, ..)| (*name).to_owned()).collect();
+            let known: BTreeSet<String> = self
+                .config
+                .resources(type_url)
+                .iter()
+                .map(|(name, ..)| (*name).to_owned())
+                .collect();
             for name in names.difference(&known) {
                 self.config.give_up(type_url, name);
             }

@@ -43,8 +43,11 @@ impl Page {
     }
 }
 
-/// Serves pages until the task is dropped. `page` gets the method and the path with its query.
-pub(crate) async fn serve(listener: TcpListener, page: Rc<dyn Fn(&str, &str) -> Page>) {
+/// Makes a page from the method and the path with its query.
+pub(crate) type Pages = Rc<dyn Fn(&str, &str) -> Page>;
+
+/// Serves pages until the task is dropped.
+pub(crate) async fn serve(listener: TcpListener, page: Pages) {
     let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
@@ -91,7 +94,8 @@ async fn connection(mut link: Link, page: &dyn Fn(&str, &str) -> Page) {
         let http10 = request.http10;
         let to_head = request.method() == "HEAD";
         let close = !request.keep_alive;
-        let sink = Responder::H1(outgoing).send(&mut response, size, Manner { to_head, http10, close });
+        let sink =
+            Responder::H1(outgoing).send(&mut response, size, Manner { to_head, http10, close });
         let Ok(mut sink) = sink else { return };
         if !to_head && sink.data(reply.body.into()).await.is_err() {
             return;

@@ -44,8 +44,7 @@ pub(crate) async fn reach(
     want: &Want<'_>,
 ) -> Result<(Seat, Tube), (Fault, Option<Seat>)> {
     let now = worker.shared.clock.now();
-    let picked =
-        upstream.pick(now, want.permit, want.attempt, &mut worker.dice.borrow_mut());
+    let picked = upstream.pick(now, want.permit, want.attempt, &mut worker.dice.borrow_mut());
     let seat = picked.map_err(|refusal| (refusal.into(), None))?;
     match tube(worker, upstream, &seat, want).await {
         Ok(tube) => Ok((seat, tube)),
@@ -74,10 +73,10 @@ async fn tube(
         return shared(worker, &cluster, seat, (lifetimes, want.fresh)).await.map(Tube::H2);
     }
     let pools = &worker.pools;
-    if !want.fresh {
-        if let Some(lease) = pools.take(seat.host()) {
-            return Ok(Tube::H1 { lease, lifetimes });
-        }
+    if !want.fresh
+        && let Some(lease) = pools.take(seat.host())
+    {
+        return Ok(Tube::H1 { lease, lifetimes });
     }
     let _waiting = seat.wait()?;
     loop {
@@ -106,10 +105,8 @@ async fn shared(
     (lifetimes, fresh): (Lifetimes, bool),
 ) -> Result<StreamLease, Fault> {
     let (pools, host) = (&worker.pools, seat.shared_host());
-    if !fresh {
-        if let Some(lease) = pools.share(host, lifetimes) {
-            return Ok(lease);
-        }
+    if !fresh && let Some(lease) = pools.share(host, lifetimes) {
+        return Ok(lease);
     }
     let _waiting = seat.wait()?;
     let opening = pools.opening(host, lifetimes);
@@ -124,7 +121,8 @@ async fn shared(
                 let wire = connect(worker, cluster, host.address(), &counted).await?;
                 counted.established(true);
                 let opened = pools.open((host, lifetimes), wire, counted).await;
-                return opened.map_err(|error| Fault::ConnectFailed { reason: reason(&error).into() });
+                return opened
+                    .map_err(|error| Fault::ConnectFailed { reason: reason(&error).into() });
             }
             Err(Refusal::Overflow) => {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -168,11 +166,7 @@ pub(crate) async fn connect(
 /// address pass. The sandbox tells our sockets by their mark instead, and sends a marked connection
 /// to the pod's own address through the inbound listener: there, the application is reached over
 /// loopback.
-fn past_own_redirect(
-    address: SocketAddr,
-    source: Option<IpAddr>,
-    mark: Option<u32>,
-) -> SocketAddr {
+fn past_own_redirect(address: SocketAddr, source: Option<IpAddr>, mark: Option<u32>) -> SocketAddr {
     let inbound = source.is_some_and(|source| source.is_loopback()) || is_six(source);
     if mark.is_none() || !inbound || address.ip().is_loopback() {
         return address;

@@ -159,7 +159,8 @@ impl Recorder {
     fn exchange<'a>(&'a self, cluster: &'a str, inbound: bool) -> Exchange<'a> {
         let (service, service_name, service_namespace) = service_of(cluster);
         // An inbound cluster names a port only; its service is this workload's own.
-        let own_service = inbound && service == telemetry::istio::UNKNOWN && cluster.starts_with("inbound|");
+        let own_service =
+            inbound && service == telemetry::istio::UNKNOWN && cluster.starts_with("inbound|");
         Exchange {
             reporter: if inbound { Reporter::Destination } else { Reporter::Source },
             source: if inbound { &self.peer } else { &self.own },

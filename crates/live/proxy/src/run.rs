@@ -22,7 +22,7 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::keeper::{Keeper, Resource};
 use crate::options::Options;
-use crate::pages::{self, Page};
+use crate::pages::{self, Pages};
 use crate::shared::Shared;
 use crate::socket::{self, Dialer};
 use crate::worker::{self, Command};
@@ -169,7 +169,8 @@ fn start_workers(shared: &Arc<Shared>, options: &Options) -> anyhow::Result<Work
 fn apply_static(keeper: &Rc<RefCell<Keeper>>, options: &Options) -> anyhow::Result<()> {
     let mut keeper = keeper.borrow_mut();
     keeper.inventory.bootstrap.clone_from(&options.bootstrap);
-    let statics = options.bootstrap.as_ref().and_then(|bootstrap| bootstrap.static_resources.as_ref());
+    let statics =
+        options.bootstrap.as_ref().and_then(|bootstrap| bootstrap.static_resources.as_ref());
     let Some(statics) = statics else {
         return keeper.apply_fixed(CLUSTER, &[]).map_err(anyhow::Error::msg);
     };
@@ -205,13 +206,13 @@ async fn serve_pages(admin: &Rc<Admin>, options: &Options) -> anyhow::Result<Soc
     let listener = bind(options.admin, "the admin interface").await?;
     let address = listener.local_addr()?;
     let own = admin.clone();
-    let page: Rc<dyn Fn(&str, &str) -> Page> = Rc::new(move |method, path| own.page(method, path));
+    let page: Pages = Rc::new(move |method, path| own.page(method, path));
     tokio::task::spawn_local(pages::serve(listener, page));
     for (address, what) in [(options.status, "health checks"), (options.metrics, "metrics")] {
         let Some(address) = address else { continue };
         let listener = bind(address, what).await?;
         let own = admin.clone();
-        let page: Rc<dyn Fn(&str, &str) -> Page> = Rc::new(move |_, path| own.status_page(path));
+        let page: Pages = Rc::new(move |_, path| own.status_page(path));
         tokio::task::spawn_local(pages::serve(listener, page));
     }
     Ok(address)

@@ -33,12 +33,18 @@ pub(crate) fn inherit(fd: RawFd) -> io::Result<TcpListener> {
     if fd <= 2 {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "fds 0, 1 and 2 are no listeners"));
     }
-    #[expect(unsafe_code, reason = "a number in the environment is the only form an fd passes exec")]
+    #[expect(
+        unsafe_code,
+        reason = "a number in the environment is the only form an fd passes exec"
+    )]
     // SAFETY: the parent names each fd once, for this process to own; nobody else closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let socket = Socket::from(fd);
     if !socket.is_listener()? {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the fd is not a listening socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the fd is not a listening socket",
+        ));
     }
     socket.set_cloexec(true)?;
     socket.set_nonblocking(true)?;

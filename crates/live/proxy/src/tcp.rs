@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use tokio::time::timeout;
-use traffic::{Fault, Flag, Flags, Outcome, Peer, Seat, TcpChain, TcpDecision, TcpForward, Upstream};
+use traffic::{
+    Fault, Flag, Flags, Outcome, Peer, Seat, TcpChain, TcpDecision, TcpForward, Upstream,
+};
 
 use crate::reach::connect;
 use crate::relay::{Moved, relay};
@@ -98,8 +100,7 @@ async fn reach(
     for _ in 0..forward.max_connect_attempts {
         let now = worker.shared.clock.now();
         let attempt = forward.attempt(now);
-        let seat =
-            upstream.pick(now, &forward.permit, &attempt, &mut worker.dice.borrow_mut())?;
+        let seat = upstream.pick(now, &forward.permit, &attempt, &mut worker.dice.borrow_mut())?;
         let counted = seat.connect()?;
         match connect(worker, &cluster, seat.host().address(), &counted).await {
             Ok(wire) => {

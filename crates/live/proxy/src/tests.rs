@@ -165,10 +165,8 @@ fn http2_cluster(name: &str, hosts: &[SocketAddr]) -> Value {
 }
 
 fn assignment(name: &str, hosts: &[SocketAddr]) -> Value {
-    let endpoints: Vec<Value> = hosts
-        .iter()
-        .map(|host| json!({"endpoint": {"address": socket_address(*host)}}))
-        .collect();
+    let endpoints: Vec<Value> =
+        hosts.iter().map(|host| json!({"endpoint": {"address": socket_address(*host)}})).collect();
     json!({"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]})
 }
 

@@ -87,7 +87,6 @@ impl Worker {
         let mut registry = self.shared.registry(self.index);
         self.recorder.borrow_mut().request(&mut registry, record, downstream.inbound);
     }
-
 }
 
 /// A seed that differs between threads and starts.

@@ -41,8 +41,11 @@ const POD_STATUS: Rules = &[
 ];
 
 /// The lists of a pod's status that tell of containers.
-const CONTAINER_STATUSES: [&str; 3] =
-    ["status.containerStatuses", "status.initContainerStatuses", "status.ephemeralContainerStatuses"];
+const CONTAINER_STATUSES: [&str; 3] = [
+    "status.containerStatuses",
+    "status.initContainerStatuses",
+    "status.ephemeralContainerStatuses",
+];
 
 /// The fields of one container's status.
 const CONTAINER_STATUS: Rules = &[
@@ -163,7 +166,12 @@ mod tests {
 
     /// The paths of a kind that have a rule, as its schema has them.
     fn ruled(kind: &str) -> BTreeSet<String> {
-        fn walk(schema: &Value, path: &str, resource: &objects::Resource, out: &mut BTreeSet<String>) {
+        fn walk(
+            schema: &Value,
+            path: &str,
+            resource: &objects::Resource,
+            out: &mut BTreeSet<String>,
+        ) {
             if let Some(items) = schema.get("items") {
                 walk(items, path, resource, out);
             }

@@ -3,7 +3,32 @@
 use serde_json::{Value, json};
 
 use crate::meta;
+use crate::resource::{Column, Resource};
 use crate::selector::LabelSelector;
+use crate::table;
+
+/// How a Scale is shown; it is no resource of its own, and is neither listed nor stored.
+pub const SCALE: Resource = Resource {
+    group: "autoscaling",
+    kind: "Scale",
+    columns: &[
+        table::NAME,
+        Column {
+            name: "Desired",
+            kind: "integer",
+            priority: 0,
+            cell: |scale, _| scale["spec"]["replicas"].clone(),
+        },
+        Column {
+            name: "Available",
+            kind: "integer",
+            priority: 0,
+            cell: |scale, _| scale["status"]["replicas"].clone(),
+        },
+        table::AGE,
+    ],
+    ..Resource::BLANK
+};
 
 /// The autoscaling/v1 Scale of an object: `.spec.replicas`, `.status.replicas` and the selector
 /// of its pods as text.

@@ -64,13 +64,9 @@ impl Workload {
     ) -> Workload {
         let first = |names: &[&str]| names.iter().find_map(|name| label(name)).map(str::to_owned);
         let or = |value: Option<&str>| value.unwrap_or(UNKNOWN).to_owned();
-        let service =
-            first(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]);
-        let revision = first(&[
-            "service.istio.io/canonical-revision",
-            "app.kubernetes.io/version",
-            "version",
-        ]);
+        let service = first(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]);
+        let revision =
+            first(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]);
         Workload {
             name: or(name),
             namespace: or(namespace),
@@ -174,10 +170,7 @@ mod tests {
     #[test]
     fn cluster_names_tell_the_service() {
         for (cluster, expected) in [
-            (
-                "outbound|80|v1|a.b.svc.cluster.local",
-                ("a.b.svc.cluster.local", "a", "b"),
-            ),
+            ("outbound|80|v1|a.b.svc.cluster.local", ("a.b.svc.cluster.local", "a", "b")),
             ("outbound|443||example.org", ("example.org", "example.org", "unknown")),
             ("PassthroughCluster", ("unknown", "PassthroughCluster", "unknown")),
             ("inbound|8080||", ("unknown", "inbound|8080||", "unknown")),
@@ -193,6 +186,9 @@ mod tests {
         let label = |name: &str| labels.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
         let workload = Workload::from_labels(Some("w"), None, None, label);
         assert_eq!(workload.canonical_service, "w");
-        assert_eq!((workload.canonical_revision.as_str(), workload.app.as_str()), ("v2", "unknown"));
+        assert_eq!(
+            (workload.canonical_revision.as_str(), workload.app.as_str()),
+            ("v2", "unknown")
+        );
     }
 }

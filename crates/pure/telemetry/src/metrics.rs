@@ -202,7 +202,10 @@ mod tests {
     #[test]
     fn cluster_statistics_have_their_metric() {
         assert_eq!(cluster_metric("upstream_rq_total"), Some((Id::ClusterRequests, None)));
-        assert_eq!(cluster_metric("upstream_rq_5xx"), Some((Id::ClusterRequestsByClass, Some("5"))));
+        assert_eq!(
+            cluster_metric("upstream_rq_5xx"),
+            Some((Id::ClusterRequestsByClass, Some("5")))
+        );
         let ejections = cluster_metric("outlier_detection.ejections_active");
         assert_eq!(ejections, Some((Id::ClusterEjected, None)));
         assert_eq!(cluster_metric("nonsense"), None);

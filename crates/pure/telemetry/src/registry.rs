@@ -92,7 +92,8 @@ impl Registry {
     /// Sets a gauge.
     pub fn set(&mut self, id: Id, values: &[&str], value: i64) {
         let series = self.series(id, values);
-        if let Some(Sample::Gauge(gauge)) = series.and_then(|s| self.samples.get_mut(s.0 as usize)) {
+        if let Some(Sample::Gauge(gauge)) = series.and_then(|s| self.samples.get_mut(s.0 as usize))
+        {
             *gauge = value;
         }
     }

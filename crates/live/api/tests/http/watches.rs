@@ -100,6 +100,29 @@ async fn a_table_is_watched_row_by_row() {
 }
 
 #[tokio::test]
+async fn one_object_is_watched_by_its_path_and_by_its_name() {
+    let home = Home::new();
+    let server = serve(&home).await;
+    let client = Client::new(&server);
+    client.post(MAPS, &map("a", "web")).await.expect(201);
+    client.post(MAPS, &map("b", "web")).await.expect(201);
+    for path in ["/b?watch=true", "?watch=true&fieldSelector=metadata.name%3Db"] {
+        let mut frames = client.watch(&format!("{MAPS}{path}")).await;
+        assert_eq!(frames.told().await, told("ADDED", "b"), "{path}");
+        client.put(&format!("{MAPS}/a"), &map("a", "db")).await.expect(200);
+        client.delete(&format!("{MAPS}/b")).await.expect(200);
+        assert_eq!(frames.told().await, told("DELETED", "b"), "{path}");
+        client.post(MAPS, &map("b", "web")).await.expect(201);
+        assert_eq!(frames.told().await, told("ADDED", "b"), "{path}");
+    }
+    // An object that is not there yet is waited for.
+    let mut frames = client.watch(&format!("{MAPS}/later?watch=true")).await;
+    client.post(MAPS, &map("later", "web")).await.expect(201);
+    assert_eq!(frames.told().await, told("ADDED", "later"));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_watcher_that_does_not_read_is_ended_with_the_reason() {
     let home = Home::new();
     let server = serve(&home).await;

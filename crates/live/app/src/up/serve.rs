@@ -109,6 +109,7 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     };
     let mut node = tokio::spawn(node::run(node, told));
     let ca = server.admin.ca_pem.clone();
+    let mut console = tokio::spawn(console::run(listeners.console, client.clone(), stopped.clone()));
     let mut loops = tokio::spawn(control::cluster::run(client.clone(), ca, stopped));
 
     let api = Api::new(client);
@@ -125,6 +126,7 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
         result = started => result,
         () = signals.any() => Ok(()),
         result = &mut node => Err(gone("the node", result)),
+        result = &mut console => Err(gone("the console", result)),
         result = &mut loops => Err(gone("the cluster's loops", result)),
     };
     stop.send_replace(true);

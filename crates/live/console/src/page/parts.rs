@@ -16,8 +16,24 @@ pub(super) fn heading(html: &mut Html, text: &'static str) {
     html.raw("<h3>").raw(text).raw("</h3>");
 }
 
-/// Findings as a list; nothing without any.
+/// Findings about many objects as a list, each with the way to its object; nothing without any.
+pub(super) fn findings_of_all(html: &mut Html, findings: &[&Finding]) {
+    list(html, findings, |html, finding| {
+        let name = finding.object.to_string();
+        html.raw(" ");
+        match Id::of_finding(finding) {
+            Some(id) => link(html, &id, &name),
+            None => drop(html.text(name)),
+        }
+    });
+}
+
+/// Findings as a list beside the object that they are about; nothing without any.
 pub(super) fn findings(html: &mut Html, findings: &[&Finding]) {
+    list(html, findings, |_, _| {});
+}
+
+fn list(html: &mut Html, findings: &[&Finding], about: impl Fn(&mut Html, &Finding)) {
     if findings.is_empty() {
         return;
     }
@@ -29,21 +45,14 @@ pub(super) fn findings(html: &mut Html, findings: &[&Finding]) {
             Severity::Warning => "<li class=\"warn\">",
             Severity::Info => "<li class=\"info\">",
         });
-        html.raw("<strong>").raw(row.severity.word()).raw("</strong> ");
-        let name = finding.object.to_string();
-        match Id::of_finding(finding) {
-            Some(id) => link(html, &id, &name),
-            None => drop(html.text(name)),
-        }
+        html.raw("<strong>").raw(row.severity.word()).raw("</strong>");
+        about(html, finding);
         if !finding.path.is_empty() {
             html.raw(" <code>").text(&finding.path).raw("</code>");
         }
         html.raw(": ").text(&finding.text);
-        html.raw(" <span class=\"quiet\">")
-            .raw(row.help)
-            .raw(" (")
-            .raw(row.id)
-            .raw(")</span></li>");
+        html.raw(". <span class=\"quiet\">").raw(row.help).raw(" (").raw(row.id);
+        html.raw(")</span></li>");
     }
     html.raw("</ul>");
 }

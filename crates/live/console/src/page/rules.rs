@@ -63,6 +63,7 @@ fn route(html: &mut Html, route: &RouteView) {
         }
         Then::Routes(shares) if shares.is_empty() => drop(html.raw(": goes nowhere.</p>")),
         Then::Routes(shares) => {
+            html.raw(if route.when.is_empty() { "" } else { ":" });
             html.raw(" goes to</p><ul class=\"shares\">");
             for one in shares {
                 share(html, one);

@@ -94,6 +94,25 @@ fn a_service_counts_its_pods() {
 }
 
 #[test]
+fn a_proxy_alone_in_its_pod_is_no_sidecar() {
+    let table = [
+        (json!({"containers": [{"name": "app"}, {"name": "istio-proxy"}]}), true),
+        (
+            json!({"containers": [{"name": "app"}], "initContainers": [{"name": "istio-proxy"}]}),
+            true,
+        ),
+        (json!({"containers": [{"name": "app"}]}), false),
+        (json!({"containers": [{"name": "istio-proxy"}]}), false),
+    ];
+    for (spec, expected) in table {
+        let mut pod = named("v1", "Pod", "shop", "a");
+        pod["spec"] = spec.clone();
+        let scene = scene(vec![pod]);
+        assert_eq!(Overview::of(&scene).namespaces[0].loose[0].sidecar, expected, "{spec}");
+    }
+}
+
+#[test]
 fn a_deployment_desires_one_pod_unless_it_says_so() {
     let mut three = named("apps/v1", "Deployment", "shop", "b");
     three["spec"] = json!({"replicas": 3});

@@ -96,10 +96,7 @@ impl<'a> PodView<'a> {
             ready: ready && !leaves,
             state,
             over: matches!(phase, "Succeeded" | "Failed"),
-            sidecar: ["/spec/containers", "/spec/initContainers"]
-                .into_iter()
-                .flat_map(|pointer| list(object, pointer))
-                .any(|it| text(it, "/name") == mesh::inject::CONTAINER),
+            sidecar: has_sidecar(object),
             restarts: statuses()
                 .filter_map(|it| it.pointer("/restartCount").and_then(Value::as_u64))
                 .fold(0, u64::saturating_add),
@@ -213,6 +210,14 @@ impl<'a> DeploymentView<'a> {
             images: containers.map(|it| text(it, "/image")).filter(|it| !it.is_empty()).collect(),
         }
     }
+}
+
+/// Whether the pod has a proxy beside something else: in a gateway's pod it stands alone.
+fn has_sidecar(pod: &Value) -> bool {
+    let is_proxy = |it: &Value| text(it, "/name") == mesh::inject::CONTAINER;
+    let (proxies, others): (Vec<_>, Vec<_>) =
+        list(pod, "/spec/containers").partition(|it| is_proxy(it));
+    !others.is_empty() && (!proxies.is_empty() || list(pod, "/spec/initContainers").any(is_proxy))
 }
 
 fn port(port: &Value) -> String {

@@ -17,6 +17,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 const INPUT: u8 = 0;
 const OUTPUT: u8 = 1;
@@ -50,6 +52,12 @@ impl Wants {
             can_close: false,
         }
     }
+}
+
+/// The end as clients want it: without a code, kubectl takes it for a broken connection.
+fn goodbye() -> Message {
+    let code = CloseCode::Normal;
+    Message::Close(Some(CloseFrame { code, reason: "".into() }))
 }
 
 fn message(channel: u8, data: &[u8]) -> Message {
@@ -124,8 +132,7 @@ pub(super) async fn exec(
     }
     let status = result.map_or_else(|e| failure(&e.to_string()), status);
     let _ = to_client.send(message(RESULT, status.to_string().as_bytes())).await;
-    let _ = to_client.send(Message::Close(None)).await;
-    let _ = to_client.close().await;
+    let _ = to_client.send(goodbye()).await;
 }
 
 /// Joins the client to the container's own program.
@@ -165,14 +172,14 @@ pub(super) async fn attach(pod: &PodEntry, container: &str, wants: Wants, socket
     reader.abort();
     let done = status(Exit { code: 0, signal: None });
     let _ = to_client.send(message(RESULT, done.to_string().as_bytes())).await;
-    let _ = to_client.close().await;
+    let _ = to_client.send(goodbye()).await;
 }
 
 type ToClient = futures_util::stream::SplitSink<Socket, Message>;
 
 async fn refuse(mut to_client: ToClient, text: &str) {
     let _ = to_client.send(message(RESULT, failure(text).to_string().as_bytes())).await;
-    let _ = to_client.close().await;
+    let _ = to_client.send(goodbye()).await;
 }
 
 async fn copy(mut from: pipe::Receiver, channel: u8, to: mpsc::Sender<Message>, wanted: bool) {

@@ -14,7 +14,8 @@ use xds::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use crate::h2::{io_error, send_data};
 use crate::wire::Wire;
 
-const METHOD: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+const METHOD: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 /// Largest response; a mesh of 10,000 services stays below it.
 const MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 /// A connection without a sign of life is asked for one this often.
@@ -101,7 +102,8 @@ impl Stream {
                         self.buf.extend_from_slice(&data);
                     }
                     None => {
-                        let trailers = poll_fn(|cx| body.poll_trailers(cx)).await.map_err(io_error)?;
+                        let trailers =
+                            poll_fn(|cx| body.poll_trailers(cx)).await.map_err(io_error)?;
                         return Err(ended(&trailers.unwrap_or_default()));
                     }
                 },

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use traffic::{Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Upstream};
+use traffic::{
+    Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Upstream,
+};
 
 use super::transfer::{
     Arrived, Deadlines, Late, Reader, Sent, Upload, await_head, send_body, settle,
@@ -169,8 +171,15 @@ impl Run<'_> {
         record: &mut Record,
     ) -> Disposition {
         let answer = self.forward.fault_answer(fault, flags, &self.head);
-        local::answer(self.worker, self.downstream, self.request, body, responder, (&answer, record))
-            .await
+        local::answer(
+            self.worker,
+            self.downstream,
+            self.request,
+            body,
+            responder,
+            (&answer, record),
+        )
+        .await
     }
 
     /// One attempt on one host.
@@ -218,8 +227,9 @@ impl Run<'_> {
                     }
                 }
                 let pair = (Sink::H1(sending), Reader::H1(incoming));
-                let done =
-                    self.exchange(attempt, (effort, &seat, served), pair, body, (responder, record)).await;
+                let done = self
+                    .exchange(attempt, (effort, &seat, served), pair, body, (responder, record))
+                    .await;
                 match done.after {
                     After::Drop => {}
                     After::GiveBack => worker.pools.give_back(seat.shared_host(), lease, lifetimes),
@@ -245,9 +255,15 @@ impl Run<'_> {
                 };
                 let sink = if body.is_empty() { Sink::Closed } else { Sink::H2(sending) };
                 let pair = (sink, Reader::H2(future));
-                self.exchange(attempt, (effort, &seat, lease.served), pair, body, (responder, record))
-                    .await
-                    .end
+                self.exchange(
+                    attempt,
+                    (effort, &seat, lease.served),
+                    pair,
+                    body,
+                    (responder, record),
+                )
+                .await
+                .end
             }
         }
     }
@@ -291,11 +307,17 @@ impl Run<'_> {
         let mut response = Response::default();
         let sent_nothing = body.is_empty();
         let mut going_up = pin!(upload(body, &mut sink));
-        let mut going_up = Upload { future: going_up.as_mut(), ended: sent_nothing.then_some(Ok(())) };
+        let mut going_up =
+            Upload { future: going_up.as_mut(), ended: sent_nothing.then_some(Ok(())) };
         let Some(waiting) = responder.as_mut() else { return Done::dropped(End::Left) };
-        let arrived =
-            await_head(&mut going_up, &mut reader, Some(waiting), effort.deadlines, (to_head, &mut response))
-                .await;
+        let arrived = await_head(
+            &mut going_up,
+            &mut reader,
+            Some(waiting),
+            effort.deadlines,
+            (to_head, &mut response),
+        )
+        .await;
         let error = match arrived {
             Arrived::Head if response.status == 101 && !self.forward.is_upgrade() => {
                 Some(io::Error::new(io::ErrorKind::InvalidData, "an upgrade nobody asked for"))
@@ -304,7 +326,12 @@ impl Run<'_> {
             Arrived::Closed => Some(io::ErrorKind::ConnectionReset.into()),
             Arrived::Broken(error) => Some(error),
             Arrived::Late(late) => {
-                return Done::dropped(self.settle_fault(*attempt, effort, fault_of(late), Some(seat)));
+                return Done::dropped(self.settle_fault(
+                    *attempt,
+                    effort,
+                    fault_of(late),
+                    Some(seat),
+                ));
             }
             Arrived::Left => {
                 self.report(effort, seat, &Outcome::Cancelled);
@@ -319,7 +346,8 @@ impl Run<'_> {
             return Done::dropped(again);
         }
         let Some(responder) = responder.take() else { return Done::dropped(End::Left) };
-        self.respond(effort, seat, (number, response), (reader, going_up), (responder, record)).await
+        self.respond(effort, seat, (number, response), (reader, going_up), (responder, record))
+            .await
     }
 
     /// Decides about another attempt after a response; notes its flags in the record if there is none.
@@ -426,7 +454,8 @@ impl Run<'_> {
         self.report(effort, seat, &Outcome::Response { status: response.status, headers });
         settle(&mut going_up).await;
         let whole = going_up.is_complete();
-        let after = if whole && reusable && source.is_end() { After::GiveBack } else { After::Drop };
+        let after =
+            if whole && reusable && source.is_end() { After::GiveBack } else { After::Drop };
         let keeps = whole && self.progress.is_read() && !manner.close;
         let disposition = if keeps { Disposition::KeepAlive } else { Disposition::Close };
         Done { end: End::Over(disposition), after }

@@ -52,7 +52,8 @@ impl<'a> Reader<'a> {
             Reader::H2(_) => (Source::Empty, Size::Empty),
             Reader::Stream(body) if body.is_end_stream() => (Source::Empty, Size::Empty),
             Reader::Stream(body) => {
-                let length = response.fields.text("content-length").and_then(|text| text.parse().ok());
+                let length =
+                    response.fields.text("content-length").and_then(|text| text.parse().ok());
                 (Source::H2(body), length.map_or(Size::Unknown, Size::Exact))
             }
         }
@@ -83,12 +84,7 @@ pub(crate) enum Late {
 impl Deadlines {
     /// No limit at all.
     pub(crate) fn none() -> Deadlines {
-        Deadlines {
-            per_try: Cell::new(None),
-            overall: Cell::new(None),
-            timeout: None,
-            life: None,
-        }
+        Deadlines { per_try: Cell::new(None), overall: Cell::new(None), timeout: None, life: None }
     }
 
     /// The request is complete: the overall time begins.

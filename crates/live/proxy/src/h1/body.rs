@@ -160,7 +160,8 @@ fn chunk_size(buf: &mut BytesMut) -> io::Result<Option<u64>> {
     let rest = &line[digits..];
     // Extensions are dropped, but a stray CR inside them could hide a second reading.
     let extension = rest.trim_ascii_start();
-    if digits == 0 || digits > 15 || rest.contains(&b'\r') || !matches!(extension, [] | [b';', ..]) {
+    if digits == 0 || digits > 15 || rest.contains(&b'\r') || !matches!(extension, [] | [b';', ..])
+    {
         return Err(malformed("a size is not hexadecimal"));
     }
     let text = std::str::from_utf8(&line[..digits]).map_err(|_| malformed("size"))?;
@@ -177,7 +178,10 @@ fn trailers(buf: &mut BytesMut) -> io::Result<Option<Fields>> {
             for header in headers {
                 let name = header.name.to_ascii_lowercase();
                 // RFC 9110 section 6.5.1: framing and routing may not arrive late.
-                if !matches!(name.as_str(), "content-length" | "transfer-encoding" | "host" | "connection") {
+                if !matches!(
+                    name.as_str(),
+                    "content-length" | "transfer-encoding" | "host" | "connection"
+                ) {
                     fields.append(&name, header.value);
                 }
             }
@@ -294,6 +298,11 @@ impl Outgoing<'_> {
         Ok(())
     }
 
+    /// Only the end of the connection tells the reader where the body ends.
+    pub(crate) fn ends_with_connection(&self) -> bool {
+        matches!(self.encoder, Encoder::UntilClose)
+    }
+
     /// Something waits to be flushed.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.out.is_empty()
@@ -329,7 +338,8 @@ mod tests {
 
     #[test]
     fn chunks_are_read_the_same_however_they_arrive() {
-        let wire = b"5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nx-a: 1\r\ncontent-length: 9\r\n\r\nGET /";
+        let wire =
+            b"5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nx-a: 1\r\ncontent-length: 9\r\n\r\nGET /";
         for size in 1..wire.len() {
             let (body, trailers, rest) = read(wire, size).unwrap();
             assert_eq!(body, b"hello world", "pieces of {size}");

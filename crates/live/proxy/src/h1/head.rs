@@ -271,9 +271,14 @@ fn strip_hop_by_hop(fields: &mut Fields) {
     if trailers {
         fields.append("te", b"trailers");
     }
-    for name in
-        ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"]
-    {
+    for name in [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+    ] {
         fields.remove(name);
     }
 }
@@ -304,7 +309,12 @@ pub(crate) fn write_request(request: &Request, encoder: &Encoder, out: &mut Vec<
 }
 
 /// Writes a response head in HTTP/1.1. `close` announces the end of the connection.
-pub(crate) fn write_response(response: &Response, encoder: &Encoder, close: bool, out: &mut Vec<u8>) {
+pub(crate) fn write_response(
+    response: &Response,
+    encoder: &Encoder,
+    close: bool,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"HTTP/1.1 ");
     let status = response.status.clamp(100, 999);
     out.extend_from_slice(status.to_string().as_bytes());

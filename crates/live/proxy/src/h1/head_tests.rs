@@ -119,7 +119,8 @@ fn responses_are_framed_by_method_and_status() {
         (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false, "Done"),
     ];
     for (head, to_head, framing) in cases {
-        let (_, decoder) = parse_response(head, to_head, &mut Response::default()).unwrap().unwrap();
+        let (_, decoder) =
+            parse_response(head, to_head, &mut Response::default()).unwrap().unwrap();
         assert_eq!(format!("{decoder:?}"), framing, "{}", String::from_utf8_lossy(head));
     }
     let both = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n";

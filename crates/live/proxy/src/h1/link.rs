@@ -40,7 +40,11 @@ impl Link {
     }
 
     /// Both halves for one message exchange.
-    pub(crate) fn split(&mut self, decoder: Decoder, encoder: Encoder) -> (Incoming<'_>, Outgoing<'_>) {
+    pub(crate) fn split(
+        &mut self,
+        decoder: Decoder,
+        encoder: Encoder,
+    ) -> (Incoming<'_>, Outgoing<'_>) {
         (
             Incoming { wire: &self.wire, input: &mut self.input, decoder },
             Outgoing { wire: &self.wire, out: &mut self.out, encoder },

@@ -43,9 +43,8 @@ impl Options {
             let ip = host.parse().with_context(|| format!("admin.address: {host:?} is no IP"))?;
             options.admin = SocketAddr::new(ip, port);
         }
-        options.discovery = ads_cluster(&bootstrap)?
-            .map(|name| ads_address(&bootstrap, &name))
-            .transpose()?;
+        options.discovery =
+            ads_cluster(&bootstrap)?.map(|name| ads_address(&bootstrap, &name)).transpose()?;
         options.bootstrap = Some(bootstrap);
         Ok(options)
     }
@@ -77,9 +76,9 @@ fn ads_address(bootstrap: &Bootstrap, cluster: &str) -> anyhow::Result<String> {
             HostIdentifier::EndpointName(_) => None,
         }
     });
-    let (host, port) = addresses
-        .next()
-        .with_context(|| format!("static cluster {cluster:?} has no endpoint with host and port"))?;
+    let (host, port) = addresses.next().with_context(|| {
+        format!("static cluster {cluster:?} has no endpoint with host and port")
+    })?;
     Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
 }
 

@@ -21,7 +21,8 @@ impl Options {
         kind: Kind,
         variables: &BTreeMap<String, String>,
     ) -> anyhow::Result<Options> {
-        let variable = |name: &str| variables.get(name).map(String::as_str).filter(|v| !v.is_empty());
+        let variable =
+            |name: &str| variables.get(name).map(String::as_str).filter(|v| !v.is_empty());
         let need = |name: &str| {
             variable(name).with_context(|| {
                 format!("{name} is not set; the injector sets it from the pod's own fields")
@@ -34,9 +35,14 @@ impl Options {
         let metadata = metadata(variables, namespace, ip)?;
         let label = |name: &str| metadata.get("LABELS")?.get(name)?.as_str();
         let text = |name: &str| metadata.get(name).and_then(Value::as_str);
-        let workload =
-            Workload::from_labels(text("WORKLOAD_NAME"), Some(namespace), text("CLUSTER_ID"), label);
-        let domain = format!("{namespace}.svc.{}", variable("TRUST_DOMAIN").unwrap_or("cluster.local"));
+        let workload = Workload::from_labels(
+            text("WORKLOAD_NAME"),
+            Some(namespace),
+            text("CLUSTER_ID"),
+            label,
+        );
+        let domain =
+            format!("{namespace}.svc.{}", variable("TRUST_DOMAIN").unwrap_or("cluster.local"));
         let role = match kind {
             Kind::Sidecar => "sidecar",
             Kind::Gateway => "router",
@@ -61,7 +67,9 @@ impl Options {
             (None, None) => 1,
         };
         let mark = match variable("LATEEN_MARK") {
-            Some(text) => Some(u32::try_from(number("LATEEN_MARK", text)?)?).filter(|mark| *mark != 0),
+            Some(text) => {
+                Some(u32::try_from(number("LATEEN_MARK", text)?)?).filter(|mark| *mark != 0)
+            }
             None => (kind == Kind::Sidecar).then_some(SANDBOX_MARK),
         };
         Ok(Options {
@@ -75,7 +83,8 @@ impl Options {
             metrics: Some(port(variable("ENVOY_PROMETHEUS_PORT"), 15090)?),
             inherited: listen_fds(variable("LATEEN_LISTEN_FDS").unwrap_or_default())?,
             drain: drain(variable("TERMINATION_DRAIN_DURATION_SECONDS"), &proxy)?,
-            drain_waits_for_connections: variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true"),
+            drain_waits_for_connections: variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS")
+                == Some("true"),
             workload,
         })
     }
@@ -127,10 +136,10 @@ fn drain(seconds: Option<&str>, proxy: &Value) -> anyhow::Result<Duration> {
     }
     match proxy.get("terminationDrainDuration").and_then(Value::as_str) {
         Some(text) => {
-            let seconds: f64 = text
-                .strip_suffix('s')
-                .and_then(|text| text.parse().ok())
-                .with_context(|| format!("PROXY_CONFIG: terminationDrainDuration {text:?} is not like 5s"))?;
+            let seconds: f64 =
+                text.strip_suffix('s').and_then(|text| text.parse().ok()).with_context(|| {
+                    format!("PROXY_CONFIG: terminationDrainDuration {text:?} is not like 5s")
+                })?;
             Duration::try_from_secs_f64(seconds).context("PROXY_CONFIG: terminationDrainDuration")
         }
         None => Ok(Duration::from_secs(5)),
@@ -157,9 +166,9 @@ fn port(text: Option<&str>, default: u16) -> anyhow::Result<SocketAddr> {
 fn listen_fds(text: &str) -> anyhow::Result<BTreeMap<u16, RawFd>> {
     let mut fds = BTreeMap::new();
     for pair in text.split(',').filter(|pair| !pair.is_empty()) {
-        let parsed = pair.split_once('=').and_then(|(port, fd)| {
-            Some((port.trim().parse().ok()?, fd.trim().parse().ok()?))
-        });
+        let parsed = pair
+            .split_once('=')
+            .and_then(|(port, fd)| Some((port.trim().parse().ok()?, fd.trim().parse().ok()?)));
         let Some((port, fd)) = parsed else {
             bail!("LATEEN_LISTEN_FDS: {pair:?} is not PORT=FD");
         };

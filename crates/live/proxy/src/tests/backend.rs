@@ -58,7 +58,8 @@ impl Backend {
                     async move { Ok::<_, Infallible>(answer.await) }
                 });
                 let server = hyper::server::conn::http1::Builder::new();
-                let _ = server.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+                let _ =
+                    server.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
             }
         })
         .await

@@ -22,7 +22,8 @@ async fn echo() -> Backend {
 #[tokio::test]
 async fn large_bodies_pass_both_ways() {
     let backend = echo().await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let mut client = Client::connect(proxy.address("in").await).await;
     let sent: Bytes = (0..8_000_000u32).map(|n| n.to_le_bytes()[0]).collect::<Vec<_>>().into();
     // With a length, and chunked.
@@ -43,7 +44,8 @@ async fn a_body_streams_through_before_it_is_complete() {
         Response::new(request.into_body().map_err(|error| panic!("{error}")).boxed())
     })
     .await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let (pieces, receiver) = tokio::sync::mpsc::unbounded_channel();
     let stream = tokio_stream::wrappers::UnboundedReceiverStream::new(receiver);
     let body = Body::new(StreamBody::new(stream.map(|piece: Bytes| Ok(Frame::data(piece)))));
@@ -74,7 +76,8 @@ async fn bodiless_answers_keep_their_length_and_their_connection() {
         response
     })
     .await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let mut client = Client::connect(proxy.address("in").await).await;
     for _ in 0..3 {
         let head = Request::builder().method("HEAD").uri("/").header("host", "h");
@@ -91,7 +94,8 @@ async fn bodiless_answers_keep_their_length_and_their_connection() {
 #[tokio::test]
 async fn a_waiting_client_is_told_to_go_on() {
     let backend = echo().await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let mut stream = TcpStream::connect(proxy.address("in").await).await.unwrap();
     let head = b"POST / HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
     stream.write_all(head).await.unwrap();
@@ -112,7 +116,8 @@ async fn a_cut_off_body_is_not_taken_for_a_whole_one() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort").await;
     })
     .await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let response = once(proxy.address("in").await, get("/")).await;
     assert!(timeout(PATIENCE, response.into_body().collect()).await.unwrap().is_err());
 }
@@ -182,7 +187,8 @@ async fn tcp_is_relayed_and_each_direction_ends_on_its_own() {
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let backend = Backend::named("a").await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let three = "GET /1 HTTP/1.1\r\nhost: h\r\n\r\nPOST /2 HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc\
         GET /3 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
     let answer = raw(proxy.address("in").await, three.as_bytes()).await;

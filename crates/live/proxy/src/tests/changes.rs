@@ -17,14 +17,18 @@ use super::{
 
 /// A listener whose routes come by RDS.
 fn rds_listener(name: &str, routes: &str) -> serde_json::Value {
-    listener_with(name, json!({"rds": {
+    listener_with(
+        name,
+        json!({"rds": {
         "route_config_name": routes,
-        "config_source": {"ads": {}, "resource_api_version": "V3"}}}))
+        "config_source": {"ads": {}, "resource_api_version": "V3"}}}),
+    )
 }
 
 #[tokio::test]
 async fn a_thousand_changes_under_load_fail_no_request() {
-    let backends = [Backend::named("a").await, Backend::named("b").await, Backend::named("c").await];
+    let backends =
+        [Backend::named("a").await, Backend::named("b").await, Backend::named("c").await];
     let hosts = backends.clone().map(|backend| backend.address);
     let proxy = Proxy::with(crate::Options { concurrency: 2, ..crate::Options::default() });
     proxy.clusters(&[eds_cluster("x")]).await.unwrap();
@@ -106,7 +110,8 @@ async fn a_host_that_is_withdrawn_finishes_its_requests_and_gets_no_more() {
 #[tokio::test]
 async fn a_refused_change_leaves_everything_as_it_was() {
     let backend = Backend::named("a").await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let address = proxy.address("in").await;
     // A listener on a port that somebody else holds.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

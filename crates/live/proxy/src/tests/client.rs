@@ -79,9 +79,7 @@ pub(super) async fn text(response: Response<Incoming>) -> String {
 }
 
 /// A connection with HTTP/2 by prior knowledge.
-pub(super) async fn http2(
-    address: SocketAddr,
-) -> hyper::client::conn::http2::SendRequest<Body> {
+pub(super) async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<Body> {
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
     let (sender, connection) = handshake.await.unwrap();

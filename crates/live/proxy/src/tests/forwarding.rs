@@ -35,7 +35,8 @@ async fn weights_are_relative() {
 #[tokio::test]
 async fn connections_are_kept_and_used_again() {
     let backend = Backend::named("a").await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let address = proxy.address("in").await;
     let mut client = Client::connect(address).await;
     for _ in 0..50 {
@@ -62,7 +63,8 @@ async fn hangs_up() -> Backend {
 #[tokio::test]
 async fn a_connection_that_closes_while_idle_costs_no_idempotent_request() {
     let backend = hangs_up().await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let mut client = Client::connect(proxy.address("in").await).await;
     for _ in 0..10 {
         assert_eq!(client.get("/").await, (200, "ok".to_owned()));
@@ -118,7 +120,8 @@ async fn retries_send_the_whole_body_again_and_count_their_attempts() {
         async move {
             let attempt = request.headers()["x-envoy-attempt-count"].clone();
             let body = body_of(request).await;
-            let failing = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            let failing =
+                left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
             let mut response = Response::new(full(body));
             if failing.is_ok() {
                 *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
@@ -228,7 +231,8 @@ async fn original_destination_clusters_go_where_the_client_wanted() {
     passthrough.as_object_mut().unwrap().remove("eds_cluster_config");
     passthrough["type"] = json!("ORIGINAL_DST");
     passthrough["lb_policy"] = json!("CLUSTER_PROVIDED");
-    passthrough["original_dst_lb_config"] = json!({"upstream_port_override": backend.address.port()});
+    passthrough["original_dst_lb_config"] =
+        json!({"upstream_port_override": backend.address.port()});
     let proxy = Proxy::start(&[passthrough], &[listener("in", &[to("p")])]).await;
     let response = once(proxy.address("in").await, get("/where")).await;
     assert_eq!(response.headers()["x-echo-path"], "/where");

@@ -56,7 +56,8 @@ async fn grpc_passes_with_its_trailers() {
 
 #[tokio::test]
 async fn protocols_differ_on_both_sides() {
-    let one = Backend::http1(|request| async move { Response::new(full(body_of(request).await)) }).await;
+    let one =
+        Backend::http1(|request| async move { Response::new(full(body_of(request).await)) }).await;
     let two = Backend::http2(|request| async move {
         assert_eq!(request.uri().authority().unwrap(), "test.example");
         Response::new(full(body_of(request).await))
@@ -98,7 +99,8 @@ async fn a_stream_that_the_client_resets_is_reset_upstream() {
     })
     .await;
     let proxy =
-        Proxy::start(&[http2_cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+        Proxy::start(&[http2_cluster("a", &[backend.address])], &[listener("in", &[to("a")])])
+            .await;
     let mut client = http2(proxy.address("in").await).await;
     let pending = client.send_request(call("x"));
     let given_up = timeout(std::time::Duration::from_millis(300), pending).await;
@@ -109,7 +111,8 @@ async fn a_stream_that_the_client_resets_is_reset_upstream() {
 #[tokio::test]
 async fn many_streams_at_once_get_their_own_answers() {
     let backend = Backend::named("a").await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let mut client = http2(proxy.address("in").await).await;
     let mut answers = Vec::new();
     for n in 0..200 {

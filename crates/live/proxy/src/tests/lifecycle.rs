@@ -32,7 +32,12 @@ async fn a_bootstrap_file_is_all_it_needs() {
     assert_eq!(info["state"], "LIVE", "{info}");
     assert_eq!(info["node"]["id"], "n");
     let (_, dump) = proxy.admin("GET", "/config_dump").await;
-    assert!(dump.contains("\"inlineString\"") || dump.contains("StaticListener") || dump.contains("staticListeners"), "{dump}");
+    assert!(
+        dump.contains("\"inlineString\"")
+            || dump.contains("StaticListener")
+            || dump.contains("staticListeners"),
+        "{dump}"
+    );
 }
 
 #[tokio::test]
@@ -54,7 +59,8 @@ async fn static_resources_that_are_refused_stop_the_start() {
 async fn requests_are_counted_under_istios_names() {
     let backend = Backend::named("a").await;
     let name = "outbound|80||reviews.default.svc.cluster.local";
-    let proxy = Proxy::start(&[cluster(name, &[backend.address])], &[listener("in", &[to(name)])]).await;
+    let proxy =
+        Proxy::start(&[cluster(name, &[backend.address])], &[listener("in", &[to(name)])]).await;
     let mut client = Client::connect(proxy.address("in").await).await;
     for _ in 0..7 {
         client.get("/").await;
@@ -112,7 +118,8 @@ async fn a_drain_serves_what_is_under_way_and_then_ends() {
         }
     })
     .await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let address = proxy.address("in").await;
     let mut idle = Client::connect(address).await;
     assert_eq!(idle.get("/").await.0, 200);

@@ -13,16 +13,20 @@ use super::{PATIENCE, Proxy, cluster, listener, listener_with, route_config, to}
 #[tokio::test]
 async fn ambiguous_requests_are_refused_and_reach_nobody() {
     let backend = Backend::named("a").await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let address = proxy.address("in").await;
     for (request, status) in [
-        ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /s HTTP/1.1\r\nhost: h\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /s HTTP/1.1\r\nhost: h\r\n\r\n",
+            400,
+        ),
         ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcde", 400),
         ("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
-        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nconnection: close\r\n\r\n", 400),
         ("GET / HTTP/1.0\r\nhost: h\r\n\r\n", 426),
         ("nonsense\r\n\r\n", 400),
-        ("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", 403),
+        ("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\nconnection: close\r\n\r\n", 403),
     ] {
         let answer = raw(address, request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
@@ -38,7 +42,8 @@ async fn ambiguous_requests_are_refused_and_reach_nobody() {
 #[tokio::test]
 async fn a_body_that_breaks_its_framing_ends_the_connection() {
     let backend = Backend::named("a").await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let bad = b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: h\r\n\r\n";
     let answer = raw(proxy.address("in").await, bad).await;
     assert!(!answer.contains("/smuggled"), "{answer}");
@@ -66,7 +71,8 @@ async fn hop_by_hop_fields_do_not_reach_the_upstream() {
         http::Response::new(super::client::full(names.join(",")))
     })
     .await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let request = http::Request::builder().uri("/").header("host", "h");
     let request = request.header("connection", "x-secret").header("x-secret", "1");
     let request = request.header("keep-alive", "5").header("x-kept", "1");
@@ -84,7 +90,8 @@ async fn clients_that_vanish_leave_nothing_behind() {
         http::Response::new(super::client::empty())
     })
     .await;
-    let proxy = Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
+    let proxy =
+        Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let address = proxy.address("in").await;
     for _ in 0..20 {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -95,7 +102,9 @@ async fn clients_that_vanish_leave_nothing_behind() {
     loop {
         let (_, stats) = proxy.admin("GET", "/stats?filter=upstream_rq_active").await;
         let (_, seen) = proxy.admin("GET", "/stats?filter=upstream_rq_total").await;
-        if stats.contains("cluster.a.upstream_rq_active: 0") && seen.contains("upstream_rq_total: 20") {
+        if stats.contains("cluster.a.upstream_rq_active: 0")
+            && seen.contains("upstream_rq_total: 20")
+        {
             return;
         }
         assert!(Instant::now() < deadline, "{stats}{seen}");

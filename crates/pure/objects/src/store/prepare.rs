@@ -210,9 +210,8 @@ impl Store {
             }
             Some("scale") => {
                 let replicas = scale::wanted(&new.value).map_err(|(value, detail)| {
-                    let scale = Resource { group: "autoscaling", kind: "Scale", ..*resource };
                     let cause = Cause::invalid("spec.replicas", &value, detail);
-                    Status::invalid(&scale, &op.target.name, vec![cause])
+                    Status::invalid(&scale::SCALE, &op.target.name, vec![cause])
                 })?;
                 let mut object = Value::clone(&old);
                 object["spec"]["replicas"] = replicas.into();

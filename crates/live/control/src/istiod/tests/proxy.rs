@@ -125,11 +125,16 @@ impl Has {
 
 enum Client {
     Delta(Box<Delta>),
-    Sotw {
-        node: Node,
-        answered: BTreeMap<String, (String, String)>,
-        asked: BTreeMap<String, BTreeSet<String>>,
-    },
+    Sotw(Box<World>),
+}
+
+/// A client of the state of the world.
+struct World {
+    node: Node,
+    /// Version and nonce that were seen last, by type.
+    answered: BTreeMap<String, (String, String)>,
+    /// Names that were asked for last, by type.
+    asked: BTreeMap<String, BTreeSet<String>>,
 }
 
 pub(super) struct Proxy {
@@ -159,8 +164,11 @@ impl Proxy {
             };
             Bytes::from(request.encode_to_vec())
         });
-        let client =
-            Client::Sotw { node: node(id), answered: BTreeMap::new(), asked: BTreeMap::new() };
+        let client = Client::Sotw(Box::new(World {
+            node: node(id),
+            answered: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }));
         Self::open(server, SOTW, client, first.into()).await.unwrap()
     }
 
@@ -232,9 +240,7 @@ impl Proxy {
     async fn take(&mut self, bytes: Bytes) {
         let requests = match &mut self.client {
             Client::Delta(client) => delta(client, &mut self.has, self.refuses.as_ref(), bytes),
-            Client::Sotw { node, answered, asked } => {
-                sotw(node, answered, asked, &mut self.has, bytes)
-            }
+            Client::Sotw(world) => sotw(world, &mut self.has, bytes),
         };
         for request in requests {
             self.out.send(request).await.unwrap();
@@ -277,13 +283,8 @@ fn eds(has: &Has) -> BTreeSet<String> {
     has.names(CLUSTER).into_iter().filter(|name| name.starts_with("outbound|")).collect()
 }
 
-fn sotw(
-    node: &Node,
-    answered: &mut BTreeMap<String, (String, String)>,
-    asked: &mut BTreeMap<String, BTreeSet<String>>,
-    has: &mut Has,
-    bytes: Bytes,
-) -> Vec<Bytes> {
+fn sotw(world: &mut World, has: &mut Has, bytes: Bytes) -> Vec<Bytes> {
+    let World { node, answered, asked } = world;
     let response = DiscoveryResponse::decode(bytes).unwrap();
     let type_url = response.type_url.clone();
     has.order.push(type_url.clone());
