@@ -32,7 +32,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that bring a clock, a socket, a runtime or a handshake: not upstairs, at any depth.
-const WORLDLY: &[&str] = &["axum", "h2", "hyper", "mio", "rustls", "socket2", "tokio", "tonic", "tower"];
+const WORLDLY: &[&str] =
+    &["axum", "h2", "hyper", "mio", "rustls", "socket2", "tokio", "tonic", "tower"];
 
 /// Lines of one file, without its tests.
 const FILE_LINES_MAX: usize = 700;
@@ -69,8 +70,10 @@ fn no_path_leads_from_the_pure_floor_to_the_world() {
         })
         .collect();
     let packages = metadata["packages"].as_array().unwrap();
-    let names: BTreeMap<&str, &str> =
-        packages.iter().map(|it| (it["id"].as_str().unwrap(), it["name"].as_str().unwrap())).collect();
+    let names: BTreeMap<&str, &str> = packages
+        .iter()
+        .map(|it| (it["id"].as_str().unwrap(), it["name"].as_str().unwrap()))
+        .collect();
     for package in packages {
         let manifest = package["manifest_path"].as_str().unwrap();
         if !manifest.starts_with(root().join("crates/pure").to_str().unwrap()) {
@@ -99,7 +102,11 @@ fn every_file_says_what_it_is_and_stays_small() {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{}: begin with `//! ` and one sentence", path.display());
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
-        assert!(lines <= FILE_LINES_MAX, "{}: {lines} lines, at most {FILE_LINES_MAX}", path.display());
+        assert!(
+            lines <= FILE_LINES_MAX,
+            "{}: {lines} lines, at most {FILE_LINES_MAX}",
+            path.display()
+        );
     }
 }
 

@@ -82,7 +82,10 @@ fn paths_headers_and_sub_domains_choose_the_service() {
     let answer = ask("api.shop.example", "/anything", &[]);
     assert_eq!(who(&answer), said(200, "simple-web", "v1", "/anything"));
     let answer = ask("shop.example", "/old", &[]);
-    assert_eq!((answer.status, answer.header("location")), (308, Some("http://shop.example/catalog")));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (308, Some("http://shop.example/catalog"))
+    );
     // No rule left: the demo's gateway serves `*`, but this host is the shop's.
     assert_eq!(ask("shop.example", "/nothing", &[]).status, 404);
     // Another host is still the demo's.
@@ -92,8 +95,9 @@ fn paths_headers_and_sub_domains_choose_the_service() {
 #[test]
 fn bookinfo_takes_the_yaml_of_the_tutorials() {
     let mesh = Mesh::start(&["--demo", "bookinfo"]);
-    let page = mesh.gateway().get("/productpage", &[]).unwrap();
-    assert_eq!(page.status, 200);
+    let page = wait("the page", PATIENCE, || {
+        mesh.gateway().get("/productpage", &[]).ok().filter(|it| it.status == 200)
+    });
     assert!(page.text().contains("<title>Simple Bookstore App</title>"), "{}", page.text());
     assert_eq!(mesh.gateway().get("/nowhere", &[]).unwrap().status, 404);
     // The rule of the first tutorial: everybody gets v1, jason gets v2.

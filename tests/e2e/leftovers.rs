@@ -18,7 +18,10 @@ fn leftovers(home: &str) -> BTreeSet<String> {
         let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(home);
         let own = pid == std::process::id().to_string();
         if !own && (names(&line) || names(&environment)) {
-            found.insert(format!("process {pid}: {}", String::from_utf8_lossy(&line).replace('\0', " ")));
+            found.insert(format!(
+                "process {pid}: {}",
+                String::from_utf8_lossy(&line).replace('\0', " ")
+            ));
         }
     }
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -57,7 +60,11 @@ fn nothing_stays_however_a_mesh_ends() {
 #[test]
 fn rules_and_links_never_touch_the_host() {
     let rules = || {
-        fs::read_to_string("/proc/net/dev").unwrap().lines().map(|it| it.split(':').next().unwrap_or("").to_owned()).collect::<Vec<_>>()
+        fs::read_to_string("/proc/net/dev")
+            .unwrap()
+            .lines()
+            .map(|it| it.split(':').next().unwrap_or("").to_owned())
+            .collect::<Vec<_>>()
     };
     let before = rules();
     let mesh = Mesh::start(&["--demo", "catalog"]);

@@ -6,11 +6,21 @@ use tests::{PATIENCE, mesh::Mesh, wait};
 fn istio_system_is_what_people_expect() {
     let mesh = Mesh::start(&["--demo", "fleetman"]);
     let pods = mesh.kubectl(&["get", "pods", "-n", "istio-system", "--show-labels"]);
-    for wanted in ["istiod-", "istio-ingressgateway-", "istio=ingressgateway", "app=istio-ingressgateway"] {
+    for wanted in
+        ["istiod-", "istio-ingressgateway-", "istio=ingressgateway", "app=istio-ingressgateway"]
+    {
         assert!(pods.contains(wanted), "{wanted} in {pods}");
     }
     let jsonpath = |path: &str| {
-        mesh.kubectl(&["get", "svc", "istio-ingressgateway", "-n", "istio-system", "-o", &format!("jsonpath={path}")])
+        mesh.kubectl(&[
+            "get",
+            "svc",
+            "istio-ingressgateway",
+            "-n",
+            "istio-system",
+            "-o",
+            &format!("jsonpath={path}"),
+        ])
     };
     assert_eq!(jsonpath("{.status.loadBalancer.ingress[0].ip}"), "127.0.0.1");
     let port = jsonpath("{.spec.ports[?(@.name==\"http2\")].port}");
@@ -20,7 +30,16 @@ fn istio_system_is_what_people_expect() {
     assert!(pods.lines().skip(1).all(|it| it.contains("2/2")), "{pods}");
 
     // A deleted gateway comes back.
-    let gateway = ["get", "pods", "-n", "istio-system", "-l", "istio=ingressgateway", "-o", "jsonpath={.items[0].metadata.name}"];
+    let gateway = [
+        "get",
+        "pods",
+        "-n",
+        "istio-system",
+        "-l",
+        "istio=ingressgateway",
+        "-o",
+        "jsonpath={.items[0].metadata.name}",
+    ];
     let before = mesh.kubectl(&gateway);
     let _ = mesh.kubectl(&["delete", "pod", "-n", "istio-system", &before]);
     wait("another gateway answers", PATIENCE, || {
@@ -30,7 +49,14 @@ fn istio_system_is_what_people_expect() {
     assert_ne!(before, mesh.kubectl(&gateway));
     // A deleted control plane comes back, and obeys again.
     let _ = mesh.kubectl(&["delete", "pod", "-n", "istio-system", "-l", "app=istiod"]);
-    let _ = mesh.kubectl(&["rollout", "status", "-n", "istio-system", "deploy/istiod", "--timeout=60s"]);
+    let _ = mesh.kubectl(&[
+        "rollout",
+        "status",
+        "-n",
+        "istio-system",
+        "deploy/istiod",
+        "--timeout=60s",
+    ]);
     mesh.apply(
         "apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -58,9 +84,13 @@ fn wrong_objects_get_kubernetes_own_errors() {
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: a }\nspec: { hosts: [ a ], htp: [] }\n",
     );
     assert!(said.contains("strict decoding error: unknown field \"spec.htp\""), "{said}");
-    let said = refused("apiVersion: v1\nkind: Pod\nmetadata: { name: Not_A_Name }\nspec: { containers: [ { name: a, image: b } ] }\n");
+    let said = refused(
+        "apiVersion: v1\nkind: Pod\nmetadata: { name: Not_A_Name }\nspec: { containers: [ { name: a, image: b } ] }\n",
+    );
     assert!(said.contains("is invalid") && said.contains("metadata.name"), "{said}");
-    let said = refused("apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a }\nspec: { selector: { matchLabels: { a: b } }, template: { metadata: { labels: { a: c } }, spec: { containers: [ { name: a, image: b } ] } } }\n");
+    let said = refused(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a }\nspec: { selector: { matchLabels: { a: b } }, template: { metadata: { labels: { a: c } }, spec: { containers: [ { name: a, image: b } ] } } }\n",
+    );
     assert!(said.contains("`selector` does not match template `labels`"), "{said}");
     let said = refused("apiVersion: nothing.example/v1\nkind: Thing\nmetadata: { name: a }\n");
     assert!(said.contains("no matches for kind \"Thing\""), "{said}");
@@ -110,7 +140,8 @@ spec:
         (logs.contains("first line") && logs.contains("to stderr")).then_some(())
     });
     assert_eq!(mesh.kubectl(&["exec", "talker", "--", "echo", "hello"]), "hello\n");
-    let output = mesh.kubectl_command(&["exec", "talker", "--", "sh", "-c", "exit 7"]).output().unwrap();
+    let output =
+        mesh.kubectl_command(&["exec", "talker", "--", "sh", "-c", "exit 7"]).output().unwrap();
     assert_eq!(output.status.code(), Some(7));
     let fed = mesh.feed(&["exec", "-i", "talker", "--", "cat"], "through a pipe");
     assert_eq!(String::from_utf8_lossy(&fed.stdout), "through a pipe");
@@ -119,7 +150,13 @@ spec:
     wait("the crasher is restarted and then backed off", PATIENCE, || {
         mesh.kubectl(&["get", "pod", "crasher"]).contains("CrashLoopBackOff").then_some(())
     });
-    let code = mesh.kubectl(&["get", "pod", "crasher", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}"]);
+    let code = mesh.kubectl(&[
+        "get",
+        "pod",
+        "crasher",
+        "-o",
+        "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}",
+    ]);
     assert_eq!(code, "3");
     assert!(mesh.kubectl(&["logs", "crasher", "--previous"]).contains("dying"));
 }

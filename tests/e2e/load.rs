@@ -30,7 +30,8 @@ impl Load {
         let failures = Arc::new(Mutex::new(Vec::new()));
         let period = Duration::from_secs(1) * CONNECTIONS / rate;
         let threads = (0..CONNECTIONS).map(|_| {
-            let (stop, sent, failures) = (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&failures));
+            let (stop, sent, failures) =
+                (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&failures));
             std::thread::spawn(move || {
                 let began = Instant::now();
                 let mut client = Client::new(port);
@@ -42,7 +43,10 @@ impl Load {
                         Err(error) => Some(error.to_string()),
                     };
                     if let Some(failure) = failure {
-                        failures.lock().unwrap().push(format!("after {:?}: {failure}", began.elapsed()));
+                        failures
+                            .lock()
+                            .unwrap()
+                            .push(format!("after {:?}: {failure}", began.elapsed()));
                     }
                     sent.fetch_add(1, Ordering::Relaxed);
                     n += 1;
@@ -53,7 +57,9 @@ impl Load {
         });
         let threads = threads.collect();
         let load = Self { stop, sent, failures, threads };
-        wait("the load flows", PATIENCE, || (load.sent.load(Ordering::Relaxed) >= 20).then_some(()));
+        wait("the load flows", PATIENCE, || {
+            (load.sent.load(Ordering::Relaxed) >= 20).then_some(())
+        });
         load
     }
 
@@ -69,6 +75,11 @@ impl Load {
         }
         let failures = self.failures.lock().unwrap();
         let sent = self.sent.load(Ordering::Relaxed);
-        assert!(failures.is_empty(), "{} of {sent} requests failed during {during}: {:#?}", failures.len(), &failures[..failures.len().min(10)]);
+        assert!(
+            failures.is_empty(),
+            "{} of {sent} requests failed during {during}: {:#?}",
+            failures.len(),
+            &failures[..failures.len().min(10)]
+        );
     }
 }

@@ -70,7 +70,10 @@ fn a_canary_is_split_shifted_and_survives_what_happens_to_pods() {
     assert!((0.3..0.7).contains(&share), "without rules: {share}");
 
     let said = mesh.apply(&split(90, 10));
-    assert!(said.contains("virtualservice.networking.istio.io/fleetman-staff-service created"), "{said}");
+    assert!(
+        said.contains("virtualservice.networking.istio.io/fleetman-staff-service created"),
+        "{said}"
+    );
     assert!(!said.contains("Warning"), "{said}");
     until_share(&mesh, "90/10 is obeyed", |share| share < 0.3);
     let share = risky_share(&mesh, 2000);
@@ -90,7 +93,14 @@ fn a_canary_is_split_shifted_and_survives_what_happens_to_pods() {
     let _ = mesh.kubectl(&["rollout", "status", "deploy/api-gateway", "--timeout=60s"]);
     let load = Load::start(mesh.port("gatewayHttp"), 200);
     for app in ["staff-service", "api-gateway"] {
-        let pod = mesh.kubectl(&["get", "pods", "-l", &format!("app={app}"), "-o", "jsonpath={.items[0].metadata.name}"]);
+        let pod = mesh.kubectl(&[
+            "get",
+            "pods",
+            "-l",
+            &format!("app={app}"),
+            "-o",
+            "jsonpath={.items[0].metadata.name}",
+        ]);
         let _ = mesh.kubectl(&["delete", "pod", &pod, "--timeout=60s"]);
         let deployment = format!("deploy/{app}");
         let _ = mesh.kubectl(&["rollout", "status", &deployment, "--timeout=60s"]);
@@ -100,7 +110,8 @@ fn a_canary_is_split_shifted_and_survives_what_happens_to_pods() {
     // Up to five and back.
     let _ = mesh.kubectl(&["scale", "deploy/webapp", "--replicas=5"]);
     let _ = mesh.kubectl(&["rollout", "status", "deploy/webapp", "--timeout=60s"]);
-    let ready = || mesh.kubectl(&["get", "deploy/webapp", "-o", "jsonpath={.status.readyReplicas}"]);
+    let ready =
+        || mesh.kubectl(&["get", "deploy/webapp", "-o", "jsonpath={.status.readyReplicas}"]);
     assert_eq!(ready(), "5");
     let _ = mesh.kubectl(&["scale", "deploy/webapp", "--replicas=1"]);
     wait("one webapp is left", PATIENCE, || (ready() == "1").then_some(()));
@@ -120,7 +131,14 @@ fn a_canary_is_split_shifted_and_survives_what_happens_to_pods() {
 #[test]
 fn a_deployment_heals_when_its_only_pod_is_deleted() {
     let mesh = Mesh::start(&["--demo", "catalog"]);
-    let pod = mesh.kubectl(&["get", "pods", "-l", "app=webapp", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let pod = mesh.kubectl(&[
+        "get",
+        "pods",
+        "-l",
+        "app=webapp",
+        "-o",
+        "jsonpath={.items[0].metadata.name}",
+    ]);
     let _ = mesh.kubectl(&["delete", "pod", &pod]);
     wait("the shop answers again", PATIENCE, || {
         mesh.gateway().get("/", &[]).ok().filter(|it| it.status == 200)

@@ -22,7 +22,18 @@ fn a_taken_port_is_named_with_the_flag_that_mends_it() {
     let home = Home::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
-    let free = ["--api-port", "0", "--gateway-https-port", "0", "--console-port", "0", "--xds-port", "0", "--monitoring-port", "0"];
+    let free = [
+        "--api-port",
+        "0",
+        "--gateway-https-port",
+        "0",
+        "--console-port",
+        "0",
+        "--xds-port",
+        "0",
+        "--monitoring-port",
+        "0",
+    ];
     let said = refused(&home, &[&free[..], &["--gateway-http-port", &port]].concat());
     assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
     assert!(said.contains("--gateway-http-port") && said.contains("--ports auto"), "{said}");
@@ -47,7 +58,8 @@ fn a_second_mesh_on_the_same_home_is_refused_and_harms_nothing() {
 fn a_broken_file_is_refused_before_anything_starts() {
     let home = Home::new();
     let file = home.path().join("routes.yaml");
-    std::fs::write(&file, "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a\nspec: [\n").unwrap();
+    std::fs::write(&file, "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a\nspec: [\n")
+        .unwrap();
     let said = refused(&home, &["--ports", "auto", "-f", file.to_str().unwrap()]);
     assert!(said.contains("routes.yaml:"), "{said}");
     assert!(!home.path().join("state.redb").exists(), "nothing was started");
@@ -63,7 +75,11 @@ fn a_home_that_cannot_be_made_is_named() {
     let home = Home::new();
     let file = home.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let output = Command::new(lateen()).args(["up", "--ports", "auto", "--home"]).arg(file.join("home")).output().unwrap();
+    let output = Command::new(lateen())
+        .args(["up", "--ports", "auto", "--home"])
+        .arg(file.join("home"))
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("--home"), "{said}");
 }

@@ -132,7 +132,8 @@ fn read(connection: &mut BufReader<TcpStream>) -> Result<Answer> {
     if answer.header("transfer-encoding") == Some("chunked") {
         loop {
             let size = line(connection).map_err(broke)?;
-            let size = usize::from_str_radix(&size, 16).map_err(|_| bad("a chunk without a size"))?;
+            let size =
+                usize::from_str_radix(&size, 16).map_err(|_| bad("a chunk without a size"))?;
             let mut chunk = vec![0; size + 2];
             connection.read_exact(&mut chunk).map_err(broke)?;
             answer.body.extend_from_slice(&chunk[..size]);

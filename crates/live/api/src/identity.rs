@@ -94,6 +94,7 @@ pub(crate) fn authorize(user: &User, route: &Route, act: &Act<'_>) -> Result<(),
         | Route::Groups
         | Route::Group(_)
         | Route::Resources { .. }
+        | Route::OpenApiV2
         | Route::OpenApiIndex
         | Route::OpenApi(_) => known,
         Route::Resource(target) => known && is_about_oneself(target),

@@ -22,6 +22,8 @@ pub(crate) enum Route {
     Version,
     /// `/healthz`, `/livez`, `/readyz` and what is below them.
     Health,
+    /// `/openapi/v2`: asked for as protobuf only.
+    OpenApiV2,
     /// `/openapi/v3`: the index.
     OpenApiIndex,
     /// `/openapi/v3/apis/G/V`: one document, by its key in the index.
@@ -57,6 +59,7 @@ pub(crate) fn parse(path: &str) -> Route {
         ["apis", group] => Route::Group((*group).to_owned()),
         ["version"] => Route::Version,
         ["healthz" | "livez" | "readyz", ..] => Route::Health,
+        ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApiIndex,
         ["openapi", "v3", key @ ..] => Route::OpenApi(key.join("/")),
         ["api", version] => {
@@ -144,7 +147,7 @@ mod tests {
             ("/apis/apps", "Group(\"apps\")"),
             ("/apis/apps/v1", "Resources { group: \"apps\", version: \"v1\" }"),
             ("/openapi/v3/apis/apps/v1", "OpenApi(\"apis/apps/v1\")"),
-            ("/openapi/v2", "Unknown"),
+            ("/openapi/v2", "OpenApiV2"),
             ("/livez/ping", "Health"),
             ("/", "Unknown"),
             ("/api/v1/namespaces/shop/pods/a/log/b", "Unknown"),

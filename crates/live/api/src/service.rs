@@ -158,6 +158,7 @@ impl Service {
                 discovery::resource_list(self.resources, group, version)
                     .ok_or_else(Status::no_such_path)?
             }
+            Route::OpenApiV2 => return Ok(openapi_v2()),
             Route::OpenApiIndex => self.openapi().await?.index(),
             Route::OpenApi(key) => {
                 return openapi_document(self.openapi().await?, key, headers);
@@ -367,6 +368,19 @@ fn go_architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
+}
+
+/// The second version of OpenAPI as kubectl reads it: a document without schemas.
+///
+/// kubectl asks for it when it meets a kind that nobody serves. Without an answer it complains about
+/// validation; with this one it says that there is no such kind. Bytes: field 1 (`swagger`) is "2.0".
+fn openapi_v2() -> Response<Body> {
+    let bytes = Bytes::from_static(b"\x0a\x032.0");
+    answer::bytes(
+        StatusCode::OK,
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        bytes,
+    )
 }
 
 fn openapi_document(

@@ -29,7 +29,11 @@ pub(crate) fn next_steps(running: &Running, demo: Option<&str>) -> String {
     let (first, third) = match demo {
         Some("bookinfo") => (format!("curl {gateway}/productpage"), "kubectl get pods,vs,gw"),
         Some(_) => (format!("open {gateway}   (or curl it)"), "kubectl get pods,vs,gw"),
-        None => ("lateen up --demo fleetman   (in a home of its own)".to_owned(), "kubectl get pods -A"),
+        None => {
+            ("lateen up --demo fleetman   (in a home of its own)".to_owned(), "kubectl get pods -A")
+        }
     };
-    format!("\nTry next:\n  {first}\n  export KUBECONFIG={kubeconfig}\n  {third}\n\nCtrl-C stops everything.\n")
+    format!(
+        "\nTry next:\n  {first}\n  export KUBECONFIG={kubeconfig}\n  {third}\n\nCtrl-C stops everything.\n"
+    )
 }

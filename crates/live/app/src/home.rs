@@ -88,7 +88,8 @@ impl Home {
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => {
-                let by = self.running().map_or(String::new(), |it| format!(" (process {})", it.pid));
+                let by =
+                    self.running().map_or(String::new(), |it| format!(" (process {})", it.pid));
                 anyhow::bail!(
                     "a mesh is running in {}{by}; stop it with `lateen down`, or give this one a home of its own with --home DIR --ports auto",
                     self.path.display()
@@ -116,7 +117,12 @@ impl Home {
         let (new, path) = (self.path.join("run.json.new"), self.path.join("run.json"));
         let text = serde_json::to_vec_pretty(running)?;
         let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+            let mut file = OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&new)?;
             file.write_all(&text)?;
             fs::rename(&new, &path)
         };

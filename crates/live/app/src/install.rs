@@ -64,7 +64,8 @@ mod tests {
             let ports = Ports { gateway_http: http, gateway_https: 8443, ..Ports::default() };
             let all = objects(ports).unwrap();
             let is_gateway = |it: &&Document| {
-                it.value["kind"] == "Service" && it.value["metadata"]["name"] == "istio-ingressgateway"
+                it.value["kind"] == "Service"
+                    && it.value["metadata"]["name"] == "istio-ingressgateway"
             };
             let gateway = all.iter().find(is_gateway).unwrap();
             let mut ports: Vec<u64> = gateway.value["spec"]["ports"]

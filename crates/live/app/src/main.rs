@@ -59,7 +59,9 @@ enum Command {
     #[command(flatten)]
     Client(ClientCommand),
     /// Run one proxy from an Envoy bootstrap file
-    #[command(after_help = "Examples:\n  lateen proxy -c bootstrap.yaml\n  lateen proxy -c bootstrap.json --concurrency 2")]
+    #[command(
+        after_help = "Examples:\n  lateen proxy -c bootstrap.yaml\n  lateen proxy -c bootstrap.json --concurrency 2"
+    )]
     Proxy {
         /// The bootstrap: node, admin, static_resources, dynamic_resources; JSON or YAML
         #[arg(short, long, value_name = "FILE")]
@@ -199,5 +201,9 @@ fn on_one_thread(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resu
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LATEEN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -65,11 +65,26 @@ impl Listeners {
         };
         Ok(Self {
             api: bind("the API server", "--api-port", options.api_port, last.api)?,
-            gateway_http: bind("the gateway", "--gateway-http-port", options.gateway_http_port, last.gateway_http)?,
-            gateway_https: bind("the gateway", "--gateway-https-port", options.gateway_https_port, last.gateway_https)?,
+            gateway_http: bind(
+                "the gateway",
+                "--gateway-http-port",
+                options.gateway_http_port,
+                last.gateway_http,
+            )?,
+            gateway_https: bind(
+                "the gateway",
+                "--gateway-https-port",
+                options.gateway_https_port,
+                last.gateway_https,
+            )?,
             console: bind("the console", "--console-port", options.console_port, last.console)?,
             xds: bind("xDS", "--xds-port", options.xds_port, last.xds)?,
-            monitoring: bind("the control plane's pages", "--monitoring-port", options.monitoring_port, last.monitoring)?,
+            monitoring: bind(
+                "the control plane's pages",
+                "--monitoring-port",
+                options.monitoring_port,
+                last.monitoring,
+            )?,
         })
     }
 

@@ -49,7 +49,8 @@ fn is_ready(pod: &Value) -> bool {
 pub(crate) fn down(home: &Home) -> anyhow::Result<()> {
     anyhow::ensure!(home.is_taken(), "no mesh runs in {}", home.path().display());
     let running = home.running().context("the mesh is just starting; try again in a moment")?;
-    let pid = i32::try_from(running.pid).ok().and_then(Pid::from_raw).context("run.json has no pid")?;
+    let pid =
+        i32::try_from(running.pid).ok().and_then(Pid::from_raw).context("run.json has no pid")?;
     kill_process(pid, Signal::TERM)
         .with_context(|| format!("signal process {}; whose mesh is it?", running.pid))?;
     let deadline = Instant::now() + DOWN;

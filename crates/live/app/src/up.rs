@@ -82,7 +82,9 @@ pub(crate) fn run(up: Up) -> anyhow::Result<ExitCode> {
         return Ok(code);
     }
     match sandbox::enter()? {
-        Entered::Inside(inside) => serve::serve(&up, &home, inside.rootless).map(|()| ExitCode::SUCCESS),
+        Entered::Inside(inside) => {
+            serve::serve(&up, &home, inside.rootless).map(|()| ExitCode::SUCCESS)
+        }
         Entered::Over(code) => Ok(code),
     }
 }
@@ -103,7 +105,11 @@ fn outer_pid(home: &Home) -> anyhow::Result<u32> {
 
 /// Starts the same command in the background and waits until all of it is up.
 fn detach(home: &Home) -> anyhow::Result<()> {
-    anyhow::ensure!(!home.is_taken(), "a mesh is running in {}; stop it with `lateen down`", home.path().display());
+    anyhow::ensure!(
+        !home.is_taken(),
+        "a mesh is running in {}; stop it with `lateen down`",
+        home.path().display()
+    );
     let path = home.path().join("up.log");
     let log = File::create(&path).with_context(|| format!("write {}", path.display()))?;
     let arguments = std::env::args_os().skip(1).filter(|it| it != "--detach");

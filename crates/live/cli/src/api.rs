@@ -60,8 +60,8 @@ impl Api {
     pub async fn connect(home: &Path) -> anyhow::Result<Self> {
         let path = home.join("kubeconfig");
         let config = if path.exists() {
-            let kubeconfig = Kubeconfig::read_from(&path)
-                .with_context(|| format!("read {}", path.display()))?;
+            let kubeconfig =
+                Kubeconfig::read_from(&path).with_context(|| format!("read {}", path.display()))?;
             Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
                 .await?
         } else {
@@ -181,7 +181,8 @@ impl Api {
             return Err(failure(status.as_u16(), &bytes).into());
         }
         let frames = response.into_body().into_data_stream();
-        Ok(frames.map(|frame| frame.map_err(|error| anyhow::anyhow!("the stream broke off: {error}"))))
+        Ok(frames
+            .map(|frame| frame.map_err(|error| anyhow::anyhow!("the stream broke off: {error}"))))
     }
 
     async fn send(&self, request: Request<Body>) -> anyhow::Result<http::Response<Body>> {
@@ -197,6 +198,7 @@ fn failure(code: u16, bytes: &[u8]) -> Failure {
     Failure {
         code,
         reason: text("reason").unwrap_or_default(),
-        message: text("message").unwrap_or_else(|| String::from_utf8_lossy(bytes).trim().to_owned()),
+        message: text("message")
+            .unwrap_or_else(|| String::from_utf8_lossy(bytes).trim().to_owned()),
     }
 }

@@ -85,7 +85,9 @@ pub async fn apply_document(
             match api.call("POST", &path, "application/json", body).await {
                 Ok(_) => return Ok((label, Applied::Created)),
                 // Somebody was faster; then it is theirs that we change.
-                Err(error) if is(&error, 409) => api.read(&resource.path(Some(&namespace), Some(&name))).await?,
+                Err(error) if is(&error, 409) => {
+                    api.read(&resource.path(Some(&namespace), Some(&name))).await?
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -141,7 +143,8 @@ fn covers(live: &Value, wanted: &Value) -> bool {
             .iter()
             .all(|(name, value)| live.get(name).map_or(value.is_null(), |it| covers(it, value))),
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
+            live.len() == wanted.len()
+                && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
         }
         _ => live == wanted,
     }

@@ -55,7 +55,8 @@ pub(crate) async fn run(api: &Api, delete: &Delete) -> anyhow::Result<()> {
     if !delete.what.is_empty() {
         for (word, names) in targets(&delete.what)? {
             for resource in api.resources().await?.words(&word)? {
-                let named = names.iter().map(|name| (resource, delete.namespace.clone(), name.clone()));
+                let named =
+                    names.iter().map(|name| (resource, delete.namespace.clone(), name.clone()));
                 doomed.extend(named);
                 if names.is_empty() {
                     anyhow::ensure!(
@@ -63,7 +64,9 @@ pub(crate) async fn run(api: &Api, delete: &Delete) -> anyhow::Result<()> {
                         "say which {word}: by name, with -l, or --all"
                     );
                     let selector = query(&[("labelSelector", delete.selector.as_deref())]);
-                    let list = api.read(&(resource.path(Some(&delete.namespace), None) + &selector)).await?;
+                    let list = api
+                        .read(&(resource.path(Some(&delete.namespace), None) + &selector))
+                        .await?;
                     for item in list["items"].as_array().into_iter().flatten() {
                         let name = item["metadata"]["name"].as_str().unwrap_or("").to_owned();
                         doomed.push((resource, delete.namespace.clone(), name));
@@ -88,7 +91,8 @@ pub(crate) async fn run(api: &Api, delete: &Delete) -> anyhow::Result<()> {
             Ok(answer) => {
                 println!("{} \"{name}\" deleted", resource.label());
                 let uid = &answer["metadata"]["uid"];
-                let uid = uid.as_str().or(answer["details"]["uid"].as_str()).unwrap_or("").to_owned();
+                let uid =
+                    uid.as_str().or(answer["details"]["uid"].as_str()).unwrap_or("").to_owned();
                 waiting.push((path, uid));
             }
             Err(error) if is(&error, 404) && delete.ignore_not_found => {}

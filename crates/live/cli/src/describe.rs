@@ -26,7 +26,8 @@ pub(crate) async fn run(api: &Api, what: &[String], scope: &Scope) -> anyhow::Re
                 let events = match object["metadata"]["uid"].as_str() {
                     Some(uid) => {
                         let field = format!("involvedObject.uid={uid}");
-                        let path = "/api/v1/events".to_owned() + &query(&[("fieldSelector", Some(&field))]);
+                        let path = "/api/v1/events".to_owned()
+                            + &query(&[("fieldSelector", Some(&field))]);
                         api.read(&path).await?["items"].as_array().cloned().unwrap_or_default()
                     }
                     None => Vec::new(),
@@ -54,7 +55,9 @@ fn describe(object: &Value, events: &[Value]) -> String {
             writeln!(out, "{:<14}{value}", format!("{title}:")).ok();
         }
     }
-    for (title, pairs) in [("Labels", &metadata["labels"]), ("Annotations", &metadata["annotations"])] {
+    for (title, pairs) in
+        [("Labels", &metadata["labels"]), ("Annotations", &metadata["annotations"])]
+    {
         let pairs = pairs.as_object().cloned().unwrap_or_default();
         let mut title = format!("{title}:");
         if pairs.is_empty() {
@@ -75,7 +78,12 @@ fn describe(object: &Value, events: &[Value]) -> String {
         }
         if secret && matches!(name.as_str(), "data" | "stringData") {
             for (key, value) in value.as_object().into_iter().flatten() {
-                writeln!(out, "Data:         {key}: {} bytes of base64", value.as_str().map_or(0, str::len)).ok();
+                writeln!(
+                    out,
+                    "Data:         {key}: {} bytes of base64",
+                    value.as_str().map_or(0, str::len)
+                )
+                .ok();
             }
             continue;
         }
@@ -118,10 +126,11 @@ mod tests {
 
     #[test]
     fn events_come_oldest_first_with_their_count() {
-        let event = |at: &str, reason: &str, count: u32| {
-            json!({ "lastTimestamp": at, "reason": reason, "type": "Normal", "message": "m", "count": count })
-        };
-        let text = describe(&json!({ "kind": "Pod" }), &[event("2", "Started", 1), event("1", "Pulled", 3)]);
+        let event = |at: &str, reason: &str, count: u32| json!({ "lastTimestamp": at, "reason": reason, "type": "Normal", "message": "m", "count": count });
+        let text = describe(
+            &json!({ "kind": "Pod" }),
+            &[event("2", "Started", 1), event("1", "Pulled", 3)],
+        );
         assert!(text.find("Pulled").unwrap() < text.find("Started").unwrap());
         assert!(text.contains("m (x3)"));
     }

@@ -84,14 +84,19 @@ pub fn parse(file: &str, text: &str) -> anyhow::Result<Vec<Document>> {
         if value.is_null() {
             continue;
         }
-        anyhow::ensure!(value.is_object(), "{file}:{line}: an object is wanted here, with apiVersion and kind");
+        anyhow::ensure!(
+            value.is_object(),
+            "{file}:{line}: an object is wanted here, with apiVersion and kind"
+        );
         for name in ["apiVersion", "kind"] {
             anyhow::ensure!(
                 value[name].as_str().is_some_and(|it| !it.is_empty()),
                 "{file}:{line}: the object has no {name}"
             );
         }
-        let items = value["items"].as_array().filter(|_| value["kind"].as_str().is_some_and(|it| it.ends_with("List")));
+        let items = value["items"]
+            .as_array()
+            .filter(|_| value["kind"].as_str().is_some_and(|it| it.ends_with("List")));
         match items {
             Some(items) => documents.extend(items.iter().map(|value| Document {
                 file: file.to_owned(),
@@ -129,7 +134,8 @@ mod tests {
     fn a_document_knows_its_line() {
         let text = "# a comment\n---\napiVersion: v1\nkind: A\n---\n# only this\n---\napiVersion: v1\nkind: B\n";
         let found = parse("f", text).unwrap();
-        let found: Vec<_> = found.iter().map(|it| (it.line, it.value["kind"].as_str().unwrap())).collect();
+        let found: Vec<_> =
+            found.iter().map(|it| (it.line, it.value["kind"].as_str().unwrap())).collect();
         assert_eq!(found, [(3, "A"), (8, "B")]);
     }
 
@@ -152,7 +158,9 @@ mod tests {
 
     #[test]
     fn yaml_words_stay_what_kubernetes_reads() {
-        let value = &parse("f", "apiVersion: v1\nkind: A\na: \"1\"\nb: 1\nc: true\nd: ~\ne: 1.5\n").unwrap()[0].value;
+        let value = &parse("f", "apiVersion: v1\nkind: A\na: \"1\"\nb: 1\nc: true\nd: ~\ne: 1.5\n")
+            .unwrap()[0]
+            .value;
         assert_eq!(value["a"], "1");
         assert_eq!(value["b"], 1);
         assert_eq!(value["c"], true);

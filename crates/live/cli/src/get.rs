@@ -58,7 +58,9 @@ pub(crate) fn targets(what: &[String]) -> anyhow::Result<Vec<(String, Vec<String
         return what
             .iter()
             .map(|it| match it.split_once('/') {
-                Some((kind, name)) if !name.is_empty() => Ok((kind.to_owned(), vec![name.to_owned()])),
+                Some((kind, name)) if !name.is_empty() => {
+                    Ok((kind.to_owned(), vec![name.to_owned()]))
+                }
                 _ => anyhow::bail!("say KIND NAME or KIND/NAME, not both: {it:?}"),
             })
             .collect();
@@ -111,7 +113,9 @@ pub(crate) async fn run(api: &Api, get: &Get) -> anyhow::Result<()> {
                     Some(Output::Yaml | Output::Json | Output::Name) => {
                         let found = api.read(&path).await?;
                         match found["items"].as_array().filter(|_| names.is_empty()) {
-                            Some(items) => objects.extend(items.iter().map(|it| whole(it, resource))),
+                            Some(items) => {
+                                objects.extend(items.iter().map(|it| whole(it, resource)))
+                            }
                             None => objects.push(found),
                         }
                     }
@@ -128,7 +132,9 @@ pub(crate) async fn run(api: &Api, get: &Get) -> anyhow::Result<()> {
         }
         Some(output @ (Output::Yaml | Output::Json)) => {
             let whole = match objects.len() {
-                1 if targets(&get.what)?.iter().any(|(_, names)| !names.is_empty()) => objects.remove(0),
+                1 if targets(&get.what)?.iter().any(|(_, names)| !names.is_empty()) => {
+                    objects.remove(0)
+                }
                 _ => json!({ "apiVersion": "v1", "kind": "List", "items": objects }),
             };
             match output {
@@ -161,7 +167,13 @@ async fn name_of(api: &Api, object: &Value) -> anyhow::Result<String> {
     Ok(format!("{}/{}", resource.label(), text(&object["metadata"]["name"])))
 }
 
-async fn table(api: &Api, get: &Get, resource: &Resource, path: &str, several: bool) -> anyhow::Result<bool> {
+async fn table(
+    api: &Api,
+    get: &Get,
+    resource: &Resource,
+    path: &str,
+    several: bool,
+) -> anyhow::Result<bool> {
     let found = api.call("GET", path, AS_TABLE, None).await?;
     let prefix = several.then(|| resource.label());
     let mut printer = Printer::new(get, prefix);
@@ -242,7 +254,8 @@ impl<'a> Printer<'a> {
             }
             if self.get.show_labels {
                 let labels = metadata["labels"].as_object().cloned().unwrap_or_default();
-                let labels: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={}", text(v))).collect();
+                let labels: Vec<_> =
+                    labels.iter().map(|(k, v)| format!("{k}={}", text(v))).collect();
                 line.push(if labels.is_empty() { "<none>".to_owned() } else { labels.join(",") });
             }
             lines.push(line);

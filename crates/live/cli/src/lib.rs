@@ -23,7 +23,9 @@ pub use documents::{Document, parse as parse_documents, read as read_documents};
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Create or change objects from files
-    #[command(after_help = "Examples:\n  lateen apply -f routes.yaml\n  lateen apply -f ./config/\n  cat routes.yaml | lateen apply -f -")]
+    #[command(
+        after_help = "Examples:\n  lateen apply -f routes.yaml\n  lateen apply -f ./config/\n  cat routes.yaml | lateen apply -f -"
+    )]
     Apply {
         /// A file, a folder, or - for standard input; may be given several times
         #[arg(short, long = "filename", required = true)]
@@ -32,13 +34,19 @@ pub enum Command {
         scope: Scope,
     },
     /// Show objects as a table, or whole
-    #[command(after_help = "Examples:\n  lateen get pods\n  lateen get vs,dr -A\n  lateen get deploy webapp -o yaml\n  lateen get pods -w")]
+    #[command(
+        after_help = "Examples:\n  lateen get pods\n  lateen get vs,dr -A\n  lateen get deploy webapp -o yaml\n  lateen get pods -w"
+    )]
     Get(get::Get),
     /// Delete objects by name, label or file
-    #[command(after_help = "Examples:\n  lateen delete pod webapp-5d8f7c\n  lateen delete vs --all\n  lateen delete -f routes.yaml")]
+    #[command(
+        after_help = "Examples:\n  lateen delete pod webapp-5d8f7c\n  lateen delete vs --all\n  lateen delete -f routes.yaml"
+    )]
     Delete(delete::Delete),
     /// Show an object with its events
-    #[command(after_help = "Examples:\n  lateen describe pod webapp-5d8f7c\n  lateen describe deploy/webapp")]
+    #[command(
+        after_help = "Examples:\n  lateen describe pod webapp-5d8f7c\n  lateen describe deploy/webapp"
+    )]
     Describe {
         /// KIND NAME, or KIND/NAME
         #[arg(required = true)]
@@ -47,7 +55,9 @@ pub enum Command {
         scope: Scope,
     },
     /// Print what a container wrote
-    #[command(after_help = "Examples:\n  lateen logs deploy/webapp\n  lateen logs -f webapp-5d8f7c -c istio-proxy\n  lateen logs webapp-5d8f7c --previous")]
+    #[command(
+        after_help = "Examples:\n  lateen logs deploy/webapp\n  lateen logs -f webapp-5d8f7c -c istio-proxy\n  lateen logs webapp-5d8f7c --previous"
+    )]
     Logs(logs::Logs),
 }
 

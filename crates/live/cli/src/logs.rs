@@ -36,7 +36,8 @@ pub struct Logs {
 }
 
 pub(crate) async fn run(api: &Api, logs: &Logs) -> anyhow::Result<()> {
-    let what = if logs.what.contains('/') { logs.what.clone() } else { format!("pod/{}", logs.what) };
+    let what =
+        if logs.what.contains('/') { logs.what.clone() } else { format!("pod/{}", logs.what) };
     let (kind, names) = targets(&[what])?.remove(0);
     let name = names.into_iter().next().unwrap_or_default();
     let pod = pod_of(api, logs, &kind, &name).await?;

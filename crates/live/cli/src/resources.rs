@@ -47,7 +47,8 @@ pub(crate) struct Resources(Vec<Resource>);
 
 impl Resources {
     /// What to ask for at /api and /apis.
-    pub(crate) const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    pub(crate) const ACCEPT: &str =
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
     /// Reads the two APIGroupDiscoveryList documents.
     pub(crate) fn new(documents: &[Value]) -> Self {
@@ -96,11 +97,12 @@ impl Resources {
             let mut of_category = distinct(of_category);
             if of_category.is_empty() {
                 let one = self.0.iter().find(|it| {
-                    group.is_none_or(|group| it.group == group || format!("{}.{}", it.version, it.group) == group)
-                        && (it.plural == name
-                            || it.singular == name
-                            || it.short.iter().any(|short| short == name)
-                            || it.kind.to_ascii_lowercase() == name)
+                    group.is_none_or(|group| {
+                        it.group == group || format!("{}.{}", it.version, it.group) == group
+                    }) && (it.plural == name
+                        || it.singular == name
+                        || it.short.iter().any(|short| short == name)
+                        || it.kind.to_ascii_lowercase() == name)
                 });
                 of_category.extend(one);
             }
@@ -146,7 +148,9 @@ mod tests {
     #[test]
     fn a_word_names_a_resource_in_its_preferred_version() {
         let served = served();
-        for word in ["vs", "VirtualService", "virtualservices", "virtualservices.networking.istio.io"] {
+        for word in
+            ["vs", "VirtualService", "virtualservices", "virtualservices.networking.istio.io"]
+        {
             let found = served.words(word).unwrap();
             assert_eq!((found.len(), found[0].version.as_str()), (1, "v1"), "{word}");
         }

@@ -17,13 +17,18 @@ const BYTES_MAX: usize = 100 * 1024;
 /// `/uuid`, `/status/N`, `/delay/N`, `/bytes/N`, `/response-headers`, `/redirect-to` and `/cookies`.
 pub(crate) fn httpbin(request: &Request) -> Answer {
     let path = request.uri.path();
-    let (head, rest) = path[1.min(path.len())..].split_once('/').unwrap_or((&path[1.min(path.len())..], ""));
+    let (head, rest) =
+        path[1.min(path.len())..].split_once('/').unwrap_or((&path[1.min(path.len())..], ""));
     match head {
         "" => answer(StatusCode::OK, "text/html; charset=utf-8", INDEX),
         "get" | "post" | "put" | "patch" | "delete" | "anything" | "delay" => {
             let wanted = head.to_ascii_uppercase();
             if !matches!(head, "anything" | "delay") && request.method.as_str() != wanted {
-                return answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "method not allowed\n");
+                return answer(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "text/plain",
+                    "method not allowed\n",
+                );
             }
             json_answer(StatusCode::OK, &seen(request))
         }
@@ -38,13 +43,16 @@ pub(crate) fn httpbin(request: &Request) -> Answer {
             None => answer(StatusCode::BAD_REQUEST, "text/plain", "invalid status\n"),
         },
         "bytes" => match rest.parse::<usize>() {
-            Ok(n) => answer(StatusCode::OK, "application/octet-stream", vec![b'x'; n.min(BYTES_MAX)]),
+            Ok(n) => {
+                answer(StatusCode::OK, "application/octet-stream", vec![b'x'; n.min(BYTES_MAX)])
+            }
             Err(_) => answer(StatusCode::BAD_REQUEST, "text/plain", "say /bytes/N\n"),
         },
         "response-headers" => response_headers(request),
         "redirect-to" => {
             let mut found = answer(StatusCode::FOUND, "text/plain", "");
-            if let Some(url) = request.query("url").and_then(|url| HeaderValue::from_str(url).ok()) {
+            if let Some(url) = request.query("url").and_then(|url| HeaderValue::from_str(url).ok())
+            {
                 found.headers_mut().insert(LOCATION, url);
             }
             found
@@ -123,7 +131,8 @@ fn response_headers(request: &Request) -> Answer {
 fn uuid() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    let mixed = n.wrapping_add(u64::from(std::process::id()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        n.wrapping_add(u64::from(std::process::id()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
         mixed >> 32,

@@ -9,7 +9,9 @@ use serde_json::Value;
 /// Everything that came over the wire is escaped.
 pub(crate) fn html(page: &str, title: &str, said: &Value) -> String {
     let lead = match page {
-        "fleetman" => "Every vehicle of the fleet, and who drives it. Reload to see which version answers.",
+        "fleetman" => {
+            "Every vehicle of the fleet, and who drives it. Reload to see which version answers."
+        }
         "bookinfo" => "The book of the day. Reload to see which version of the reviews answers.",
         _ => "Reload to see which version of each part answers.",
     };

@@ -47,7 +47,8 @@ where
     R: Future<Output = Answer> + Send + 'static,
 {
     let address = settings.listen()?;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     tracing::info!(%address, "serving");
     let respond = Arc::new(respond);
     let mut terminate = signal(SignalKind::terminate())?;

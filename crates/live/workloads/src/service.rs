@@ -108,7 +108,8 @@ impl Service {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         let upstreams = settings.text("UPSTREAMS").unwrap_or("").split(',').map(str::trim);
-        let upstreams = upstreams.filter(|it| !it.is_empty()).map(upstream).collect::<Result<_, _>>()?;
+        let upstreams =
+            upstreams.filter(|it| !it.is_empty()).map(upstream).collect::<Result<_, _>>()?;
         let name = text("NAME", "service");
         Ok(Self {
             title: text("TITLE", &name),
@@ -138,7 +139,8 @@ impl Service {
             tokio::time::sleep(low + (high - low).mul_f64(self.dice())).await;
         }
         if self.dice() < self.error_rate {
-            let said = json!({ "service": self.name, "version": self.version, "error": "by ERROR_RATE" });
+            let said =
+                json!({ "service": self.name, "version": self.version, "error": "by ERROR_RATE" });
             return json_answer(self.error_code, &said);
         }
         let asked = self.ask_all(&request.headers).await;
@@ -161,7 +163,11 @@ impl Service {
         match &self.page {
             Some(page) if wants_page && request.query("format") != Some("json") => {
                 // A page is for people: it shows what failed instead of failing itself.
-                answer(StatusCode::OK, "text/html; charset=utf-8", page::html(page, &self.title, &said))
+                answer(
+                    StatusCode::OK,
+                    "text/html; charset=utf-8",
+                    page::html(page, &self.title, &said),
+                )
             }
             _ => json_answer(status, &said),
         }
@@ -202,11 +208,17 @@ impl Service {
             Ok(Err(error)) => {
                 json!({ "name": upstream.name, "status": null, "ms": millis, "error": format!("{error:#}") })
             }
-            Err(_) => json!({ "name": upstream.name, "status": null, "ms": millis, "error": "no answer" }),
+            Err(_) => {
+                json!({ "name": upstream.name, "status": null, "ms": millis, "error": "no answer" })
+            }
         }
     }
 
-    async fn call(&self, upstream: &Upstream, headers: &HeaderMap) -> anyhow::Result<(StatusCode, Value)> {
+    async fn call(
+        &self,
+        upstream: &Upstream,
+        headers: &HeaderMap,
+    ) -> anyhow::Result<(StatusCode, Value)> {
         let mut request = hyper::Request::get(upstream.uri.clone());
         if self.forward_headers {
             for name in HANDED_ON {
@@ -214,14 +226,17 @@ impl Service {
                     request = request.header(*name, value);
                 }
             }
-            for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-demo-")) {
+            for (name, value) in
+                headers.iter().filter(|(name, _)| name.as_str().starts_with("x-demo-"))
+            {
                 request = request.header(name, value);
             }
         }
         let response = self.client.request(request.body(Full::default())?).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), UPSTREAM_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?.to_bytes();
+        let body =
+            body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?.to_bytes();
         let said = serde_json::from_slice(&body)
             .unwrap_or_else(|_| json!(String::from_utf8_lossy(&body).trim()));
         Ok((status, said))

@@ -75,11 +75,17 @@ pub fn play(page: &str) -> Result<Played, String> {
 }
 
 /// Plays one row and gives it as it should read.
-fn row(objects: &[Value], cells: &[&str], number: usize, played: &mut Played) -> Result<String, String> {
+fn row(
+    objects: &[Value],
+    cells: &[&str],
+    number: usize,
+    played: &mut Played,
+) -> Result<String, String> {
     let &[from, request, goes, because] = cells else {
         return Err(format!("line {number}: {} columns are wanted", HEADER.len()));
     };
-    let question = Question::read(from, request).map_err(|error| format!("line {number}: {error}"))?;
+    let question =
+        Question::read(from, request).map_err(|error| format!("line {number}: {error}"))?;
     let found = explain(objects, &question).map_err(|error| format!("line {number}: {error}"))?;
     let rule = if found.rule.is_empty() { "no rule" } else { &found.rule };
     let went = found.goes.to_string();
@@ -147,7 +153,8 @@ spec: { clusterIP: 10.96.1.1, selector: { app: web }, ports: [ { name: http, por
     fn a_broken_page_names_the_line() {
         let said = play("```yaml\na: [\n```\n").unwrap_err();
         assert!(said.starts_with("line 1:"), "{said}");
-        let said = play("| from | request | goes to | because |\n|---|---|---|---|\n| x | y | z | w |\n");
+        let said =
+            play("| from | request | goes to | because |\n|---|---|---|---|\n| x | y | z | w |\n");
         assert!(said.unwrap_err().starts_with("line 3:"));
     }
 }

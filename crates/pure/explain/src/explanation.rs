@@ -9,7 +9,9 @@ use std::{
 
 use mesh::{Node, NodeKind, World, publish, understand};
 use serde_json::Value;
-use traffic::{Chain, Config, Decision, Detected, Dice, Head, Header, Listener, Peer, Table, TcpDecision};
+use traffic::{
+    Chain, Config, Decision, Detected, Dice, Head, Header, Listener, Peer, Table, TcpDecision,
+};
 
 use crate::question::{Caller, Question};
 
@@ -48,7 +50,8 @@ pub struct Share {
 }
 
 /// The pod of the ingress gateway, where the objects have none.
-const GATEWAY_LABELS: [(&str, &str); 2] = [("app", "istio-ingressgateway"), ("istio", "ingressgateway")];
+const GATEWAY_LABELS: [(&str, &str); 2] =
+    [("app", "istio-ingressgateway"), ("istio", "ingressgateway")];
 /// The port of plain HTTP in the gateway's pod.
 const GATEWAY_PORT: u16 = 8080;
 /// An address that nobody has (RFC 5737), for hosts that no Service names.
@@ -74,7 +77,8 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
         config.update(type_url, &upserts, &[]).map_err(|it| format!("the proxy refuses: {it}"))?;
     }
     let table = config.table();
-    let port = question.port().ok_or_else(|| format!("{}: what port is that?", question.authority))?;
+    let port =
+        question.port().ok_or_else(|| format!("{}: what port is that?", question.authority))?;
     let source = SocketAddr::new(CALLER.into(), 40000);
     let (listener, peer) = match &question.from {
         Caller::Gateway => {
@@ -88,7 +92,8 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
         Caller::Pod { namespace, .. } => {
             let ip = address(objects, question.host(), namespace).unwrap_or(ELSEWHERE.into());
             let peer = Peer::new(source, SocketAddr::new(ip, port));
-            let outbound = table.listener("virtualOutbound").ok_or("the sidecar has no outbound listener")?;
+            let outbound =
+                table.listener("virtualOutbound").ok_or("the sidecar has no outbound listener")?;
             (table.accept(outbound, &peer), peer)
         }
     };
@@ -157,7 +162,9 @@ fn node(objects: &[Value], from: &Caller) -> Node {
         Caller::Pod { namespace, name } => (NodeKind::Sidecar, namespace.as_str(), name.as_str()),
     };
     let is_it = |it: &&Value| {
-        it["kind"] == "Pod" && it["metadata"]["namespace"] == namespace && it["metadata"]["name"] == name
+        it["kind"] == "Pod"
+            && it["metadata"]["namespace"] == namespace
+            && it["metadata"]["name"] == name
     };
     let pod = objects.iter().find(is_it);
     let labels: BTreeMap<String, String> = match pod {
@@ -172,7 +179,8 @@ fn node(objects: &[Value], from: &Caller) -> Node {
     };
     Node {
         kind,
-        id: format!("{kind:?}~{CALLER}~{name}.{namespace}~{namespace}.svc.cluster.local").to_lowercase(),
+        id: format!("{kind:?}~{CALLER}~{name}.{namespace}~{namespace}.svc.cluster.local")
+            .to_lowercase(),
         ip: Some(CALLER.into()),
         namespace: namespace.to_owned(),
         labels,
@@ -203,7 +211,9 @@ impl fmt::Display for Goes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed"),
-            Self::Answered { status, flags } if flags.is_empty() || flags == "-" => write!(f, "{status}"),
+            Self::Answered { status, flags } if flags.is_empty() || flags == "-" => {
+                write!(f, "{status}")
+            }
             Self::Answered { status, flags } => write!(f, "{status} {flags}"),
             Self::To(shares) => {
                 for (idx, share) in shares.iter().enumerate() {

@@ -226,7 +226,6 @@ async fn paths_that_do_not_exist_get_a_status() {
     let client = Client::new(&server);
     for path in [
         "/nowhere",
-        "/openapi/v2",
         "/apis/none.example/v1",
         "/apis/none.example/v1/things",
         "/api/v1/nothings",

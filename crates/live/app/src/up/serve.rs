@@ -35,7 +35,8 @@ const GATEWAY_ADDRESS: &str = "127.0.0.1";
 /// Runs the mesh until a signal or the failure of a part that nothing works without.
 pub(super) fn serve(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     log_to(home)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run(up, home, rootless));
     // Threads that still block (a name look-up, a disk) must not hold the end up.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -55,7 +56,9 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
 
     let kubelet = home.path().join("kubelet.sock");
     let inside = SocketAddr::from((NODE_IP, API_PORT));
-    let inside = netns.listen(inside).with_context(|| format!("listen on {inside} in the node's namespace"))?;
+    let inside = netns
+        .listen(inside)
+        .with_context(|| format!("listen on {inside} in the node's namespace"))?;
     let dialler = netns.clone();
     let server = api::start(api::Config {
         home: home.path().to_path_buf(),
@@ -71,7 +74,9 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     .await?;
 
     let kubeconfig = Kubeconfig::read_from(&server.kubeconfig)?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
+    let config =
+        Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
+            .await?;
     let client = Client::try_from(config)?;
     let (stop, stopped) = watch::channel(false);
 
@@ -93,10 +98,22 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
         rootless,
         ca: server.admin.ca_pem.clone(),
         host_ports: vec![
-            HostPort { image: "lateen/gateway*".into(), port: 8080, listener: listeners.gateway_http },
-            HostPort { image: "lateen/gateway*".into(), port: 8443, listener: listeners.gateway_https },
+            HostPort {
+                image: "lateen/gateway*".into(),
+                port: 8080,
+                listener: listeners.gateway_http,
+            },
+            HostPort {
+                image: "lateen/gateway*".into(),
+                port: 8443,
+                listener: listeners.gateway_https,
+            },
             HostPort { image: "lateen/istiod*".into(), port: 15010, listener: listeners.xds },
-            HostPort { image: "lateen/istiod*".into(), port: 15014, listener: listeners.monitoring },
+            HostPort {
+                image: "lateen/istiod*".into(),
+                port: 15014,
+                listener: listeners.monitoring,
+            },
         ],
         upstream: upstream(up.upstream_dns.as_deref())?,
         back_off: jiff::SignedDuration::from_secs(10),
@@ -109,7 +126,8 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     };
     let mut node = tokio::spawn(node::run(node, told));
     let ca = server.admin.ca_pem.clone();
-    let mut console = tokio::spawn(console::run(listeners.console, client.clone(), stopped.clone()));
+    let mut console =
+        tokio::spawn(console::run(listeners.console, client.clone(), stopped.clone()));
     let mut loops = tokio::spawn(control::cluster::run(client.clone(), ca, stopped));
 
     let api = Api::new(client);
@@ -119,7 +137,11 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
         ready(&api, &documents).await?;
         running.ready = true;
         home.say(&running)?;
-        print!("\n{}{}", banner::places(&running), banner::next_steps(&running, up.demo.as_deref()));
+        print!(
+            "\n{}{}",
+            banner::places(&running),
+            banner::next_steps(&running, up.demo.as_deref())
+        );
         std::future::pending::<anyhow::Result<()>>().await
     };
     let ended = tokio::select! {
@@ -161,7 +183,8 @@ async fn install(api: &Api, ports: Ports) -> anyhow::Result<()> {
         }
     }
     let gateway = "/api/v1/namespaces/istio-system/services/istio-ingressgateway/status";
-    let status = json!({ "status": { "loadBalancer": { "ingress": [ { "ip": GATEWAY_ADDRESS } ] } } });
+    let status =
+        json!({ "status": { "loadBalancer": { "ingress": [ { "ip": GATEWAY_ADDRESS } ] } } });
     api.merge(gateway, &status).await
 }
 
@@ -184,7 +207,8 @@ async fn ready(api: &Api, documents: &[Document]) -> anyhow::Result<()> {
     .to_vec();
     wanted.extend(documents.iter().filter(|it| it.value["kind"] == "Deployment").map(|it| {
         let metadata = &it.value["metadata"];
-        let text = |name: &str, default: &str| metadata[name].as_str().unwrap_or(default).to_owned();
+        let text =
+            |name: &str, default: &str| metadata[name].as_str().unwrap_or(default).to_owned();
         (text("namespace", "default"), text("name", ""))
     }));
     let mut said = tokio::time::Instant::now();
@@ -192,14 +216,17 @@ async fn ready(api: &Api, documents: &[Document]) -> anyhow::Result<()> {
         let deployments = api.deployments().await?;
         let missing: Vec<&(String, String)> = wanted
             .iter()
-            .filter(|(namespace, name)| !deployments.iter().any(|it| is_available(it, namespace, name)))
+            .filter(|(namespace, name)| {
+                !deployments.iter().any(|it| is_available(it, namespace, name))
+            })
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
         if said.elapsed() > Duration::from_secs(3) {
             said = tokio::time::Instant::now();
-            let names: Vec<String> = missing.iter().map(|(ns, name)| format!("{ns}/{name}")).collect();
+            let names: Vec<String> =
+                missing.iter().map(|(ns, name)| format!("{ns}/{name}")).collect();
             eprintln!("waiting for {}", names.join(", "));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -212,7 +239,8 @@ fn is_available(deployment: &Value, namespace: &str, name: &str) -> bool {
     metadata["namespace"] == namespace
         && metadata["name"] == name
         && number(&deployment["status"]["observedGeneration"]) >= number(&metadata["generation"])
-        && number(&deployment["status"]["availableReplicas"]) >= number(&deployment["spec"]["replicas"])
+        && number(&deployment["status"]["availableReplicas"])
+            >= number(&deployment["spec"]["replicas"])
 }
 
 /// Where names of the world are asked: what the person said, else the host's first server.

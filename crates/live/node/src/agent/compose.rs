@@ -39,7 +39,8 @@ pub(crate) fn compose(
     let look = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let expand = |text: &str| env::expand(text, &look);
     let mounts = volumes::mounts(shared, entry, pod, container, &expand).map_err(config)?;
-    let Play { program, args, marks } = play;
+    let marks = image::may_mark(&play, container);
+    let Play { program, args, .. } = play;
     let program = match program {
         Program::Own => None,
         Program::Host(name) => Some(expand(&name)),

@@ -185,9 +185,31 @@ pub fn choose(
     Ok(play)
 }
 
+/// Whether a container may mark its sockets and change the network of its own pod: its image does
+/// so, or it asks for `NET_ADMIN` as a foreign proxy does. Other capabilities are never given.
+#[must_use]
+pub fn may_mark(play: &Play, container: &kinds::core::Container) -> bool {
+    let context = container.security_context.as_ref();
+    let added = context.and_then(|it| it.capabilities.as_ref()).and_then(|it| it.add.as_deref());
+    let is_net_admin = |it: &String| matches!(it.as_str(), "NET_ADMIN" | "CAP_NET_ADMIN");
+    play.marks || added.unwrap_or_default().iter().any(is_net_admin)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_who_asks_may_mark() {
+        let play = Play { program: Program::Own, args: Vec::new(), marks: false };
+        for (text, wanted) in [
+            (r#"{"name":"a"}"#, false),
+            (r#"{"name":"a","securityContext":{"capabilities":{"add":["NET_ADMIN"]}}}"#, true),
+            (r#"{"name":"a","securityContext":{"capabilities":{"add":["SYS_ADMIN"]}}}"#, false),
+        ] {
+            assert_eq!(may_mark(&play, &serde_json::from_str(text).unwrap()), wanted, "{text}");
+        }
+    }
 
     fn run(table: &Table, image: &str) -> Option<String> {
         let play = table.find(image)?;
