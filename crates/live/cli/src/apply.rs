@@ -124,7 +124,7 @@ fn difference(last: &Value, wanted: &Value, live: &Value) -> Value {
             if inner.as_object().is_some_and(|it| !it.is_empty()) {
                 patch.insert(name.clone(), inner);
             }
-        } else if !covers(here, value) && !(value.is_null() && here.is_null()) {
+        } else if !(covers(here, value) || value.is_null() && here.is_null()) {
             patch.insert(name.clone(), value.clone());
         }
     }

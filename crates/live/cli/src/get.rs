@@ -114,7 +114,7 @@ pub(crate) async fn run(api: &Api, get: &Get) -> anyhow::Result<()> {
                         let found = api.read(&path).await?;
                         match found["items"].as_array().filter(|_| names.is_empty()) {
                             Some(items) => {
-                                objects.extend(items.iter().map(|it| whole(it, resource)))
+                                objects.extend(items.iter().map(|it| whole(it, resource)));
                             }
                             None => objects.push(found),
                         }

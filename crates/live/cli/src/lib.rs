@@ -30,6 +30,7 @@ pub enum Command {
         /// A file, a folder, or - for standard input; may be given several times
         #[arg(short, long = "filename", required = true)]
         filename: Vec<PathBuf>,
+        /// Where
         #[command(flatten)]
         scope: Scope,
     },
@@ -51,6 +52,7 @@ pub enum Command {
         /// KIND NAME, or KIND/NAME
         #[arg(required = true)]
         what: Vec<String>,
+        /// Where
         #[command(flatten)]
         scope: Scope,
     },

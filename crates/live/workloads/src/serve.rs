@@ -25,9 +25,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// Serves with a plain function until SIGTERM.
 pub(crate) async fn run(settings: &Settings, plain: fn(&Request) -> Answer) -> anyhow::Result<()> {
     run_async(settings, move |request| async move {
-        match delay(&request) {
-            Some(delay) => tokio::time::sleep(delay).await,
-            None => {}
+        if let Some(delay) = delay(&request) {
+            tokio::time::sleep(delay).await;
         }
         plain(&request)
     })

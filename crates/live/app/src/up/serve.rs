@@ -1,7 +1,7 @@
 //! Inside the sandbox: the API server, the cluster's loops and the node, wired to each other.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
     time::Duration,
 };
@@ -55,24 +55,7 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     let netns = Netns::start().context("make the node's network namespace")?;
 
     let kubelet = home.path().join("kubelet.sock");
-    let inside = SocketAddr::from((NODE_IP, API_PORT));
-    let inside = netns
-        .listen(inside)
-        .with_context(|| format!("listen on {inside} in the node's namespace"))?;
-    let dialler = netns.clone();
-    let server = api::start(api::Config {
-        home: home.path().to_path_buf(),
-        listeners: vec![listeners.api, inside],
-        names: vec![NODE_IP.to_string()],
-        advertise: SocketAddr::from(([127, 0, 0, 1], ports.api)),
-        kubelet: kubelet.clone(),
-        dial: Arc::new(move |address| {
-            let dialler = dialler.clone();
-            Box::pin(async move { dialler.dial(address).await })
-        }),
-    })
-    .await?;
-
+    let server = api_server(home, listeners.api, &netns).await?;
     let kubeconfig = Kubeconfig::read_from(&server.kubeconfig)?;
     let config =
         Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
@@ -98,22 +81,10 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
         rootless,
         ca: server.admin.ca_pem.clone(),
         host_ports: vec![
-            HostPort {
-                image: "lateen/gateway*".into(),
-                port: 8080,
-                listener: listeners.gateway_http,
-            },
-            HostPort {
-                image: "lateen/gateway*".into(),
-                port: 8443,
-                listener: listeners.gateway_https,
-            },
-            HostPort { image: "lateen/istiod*".into(), port: 15010, listener: listeners.xds },
-            HostPort {
-                image: "lateen/istiod*".into(),
-                port: 15014,
-                listener: listeners.monitoring,
-            },
+            host_port("lateen/gateway*", 8080, listeners.gateway_http),
+            host_port("lateen/gateway*", 8443, listeners.gateway_https),
+            host_port("lateen/istiod*", 15010, listeners.xds),
+            host_port("lateen/istiod*", 15014, listeners.monitoring),
         ],
         upstream: upstream(up.upstream_dns.as_deref())?,
         back_off: jiff::SignedDuration::from_secs(10),
@@ -160,6 +131,35 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     }
     server.stop().await;
     ended
+}
+
+fn host_port(image: &str, port: u16, listener: TcpListener) -> HostPort {
+    HostPort { image: image.to_owned(), port, listener }
+}
+
+/// The API server: on the host for people, and in the node's namespace for pods.
+async fn api_server(
+    home: &Home,
+    listener: TcpListener,
+    netns: &Netns,
+) -> anyhow::Result<api::Server> {
+    let inside = SocketAddr::from((NODE_IP, API_PORT));
+    let inside = netns
+        .listen(inside)
+        .with_context(|| format!("listen on {inside} in the node's namespace"))?;
+    let dialler = netns.clone();
+    api::start(api::Config {
+        home: home.path().to_path_buf(),
+        advertise: listener.local_addr()?,
+        listeners: vec![listener, inside],
+        names: vec![NODE_IP.to_string()],
+        kubelet: home.path().join("kubelet.sock"),
+        dial: Arc::new(move |address| {
+            let dialler = dialler.clone();
+            Box::pin(async move { dialler.dial(address).await })
+        }),
+    })
+    .await
 }
 
 /// Why a part that should run until it is stopped did not.
