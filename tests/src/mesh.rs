@@ -75,7 +75,11 @@ pub fn lateen() -> PathBuf {
 /// A tool that tests/tools/prepare brought.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache").join(name);
+    let folder = match std::env::var_os("LATEEN_TOOLS") {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache"),
+    };
+    let path = folder.join(name);
     assert!(path.exists(), "{} is missing: run tests/tools/prepare", path.display());
     path
 }

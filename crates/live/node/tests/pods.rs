@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,8 +23,30 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// A copy of the example where every user may run it: a checkout may be closed to others.
+struct Staged(PathBuf);
+
+impl Staged {
+    fn new() -> Staged {
+        let folder = PathBuf::from(format!("/opt/lateen-pods-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&folder, open).unwrap();
+        std::fs::copy(example(), folder.join("sandbox")).unwrap();
+        Staged(folder)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
 fn run(user: Option<u32>) {
-    let mut command = Command::new(example());
+    let staged = user.map(|_| Staged::new());
+    let program = staged.as_ref().map_or_else(example, |it| it.0.join("sandbox"));
+    let mut command = Command::new(program);
     command.current_dir("/");
     if let Some(user) = user {
         command.uid(user).gid(user);
