@@ -97,6 +97,13 @@ fn down_stops_the_mesh_of_a_home_and_status_tells() {
         let status = run("status");
         status.status.success().then_some(())
     });
+    // kubectl's words are for the mesh of the same home.
+    let pods = Command::new(lateen())
+        .args(["get", "pods", "-A", "--home"])
+        .arg(home.path())
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&pods.stdout).contains("istiod-"), "{pods:?}");
     let down = run("down");
     assert!(down.status.success(), "{down:?}");
     assert!(up.wait().unwrap().success());

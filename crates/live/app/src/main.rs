@@ -22,6 +22,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = FIRST_STEPS)]
 struct Arguments {
+    /// The home of the mesh [default: $LATEEN_HOME, else ~/.lateen]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -31,27 +34,14 @@ const FIRST_STEPS: &str = "First steps:
   lateen status                    where everything is
   lateen apply -f routes.yaml      or kubectl, with the kubeconfig that `up` prints";
 
-/// The home of the mesh that a command is for.
-#[derive(Clone, Debug, clap::Args)]
-struct HomeOption {
-    /// The home of the mesh [default: $LATEEN_HOME, else ~/.lateen]
-    #[arg(long, global = true, value_name = "DIR")]
-    home: Option<PathBuf>,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a mesh on this machine, in the foreground until Ctrl-C
     Up(Box<up::Up>),
     /// Stop the mesh of this home
-    Down {
-        #[command(flatten)]
-        home: HomeOption,
-    },
+    Down,
     /// Tell whether a mesh runs here, where it listens and what it runs
     Status {
-        #[command(flatten)]
-        home: HomeOption,
         /// As JSON, for scripts
         #[arg(short, long, value_parser = ["json"])]
         output: Option<String>,
@@ -119,7 +109,7 @@ enum ContainerCommand {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments.command) {
+    match run(arguments.command, arguments.home) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("lateen: {error:#}");
@@ -128,19 +118,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command, home: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let done = match command {
-        Command::Up(up) => return up::run(*up),
+        Command::Up(up) => return up::run(&up, home),
         Command::Container(ContainerCommand::ContainerInit { arguments }) => {
             return Ok(node::container_init(&arguments));
         }
-        Command::Down { home } => status::down(&Home::find(home.home)?),
-        Command::Status { home, output } => {
-            let home = Home::find(home.home)?;
+        Command::Down => status::down(&Home::find(home)?),
+        Command::Status { output } => {
+            let home = Home::find(home)?;
             on_one_thread(status::status(&home, output.is_some()))
         }
         Command::Client(ClientCommand::Kubectl(command)) => {
-            let home = Home::find(None)?;
+            let home = Home::find(home)?;
             on_one_thread(cli::run(command, home.path()))
         }
         Command::Proxy { config, concurrency } => {

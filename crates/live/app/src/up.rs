@@ -24,8 +24,6 @@ use crate::{banner, home::Home, install, ports::PortOptions};
   lateen up --home /tmp/a --ports auto  a second mesh beside the first
   lateen up --detach                    in the background; `lateen down` ends it")]
 pub(crate) struct Up {
-    #[command(flatten)]
-    pub(crate) home: crate::HomeOption,
     /// A demo application: fleetman, catalog or bookinfo
     #[arg(long, value_name = "NAME")]
     pub(crate) demo: Option<String>,
@@ -60,8 +58,8 @@ impl Up {
 }
 
 /// Runs the mesh until a signal ends it.
-pub(crate) fn run(up: Up) -> anyhow::Result<ExitCode> {
-    let home = Home::find(up.home.home.clone())?;
+pub(crate) fn run(up: &Up, home: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let home = Home::find(home)?;
     if !sandbox::is_inside() {
         // All that can be wrong is found before anything is made.
         up.documents()?;
@@ -83,7 +81,7 @@ pub(crate) fn run(up: Up) -> anyhow::Result<ExitCode> {
     }
     match sandbox::enter()? {
         Entered::Inside(inside) => {
-            serve::serve(&up, &home, inside.rootless).map(|()| ExitCode::SUCCESS)
+            serve::serve(up, &home, inside.rootless).map(|()| ExitCode::SUCCESS)
         }
         Entered::Over(code) => Ok(code),
     }
