@@ -29,10 +29,10 @@ struct Staged(PathBuf);
 impl Staged {
     fn new() -> Staged {
         let folder = PathBuf::from(format!("/opt/lateen-pods-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&folder).expect("root may write here");
         let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&folder, open).unwrap();
-        std::fs::copy(example(), folder.join("sandbox")).unwrap();
+        std::fs::set_permissions(&folder, open).expect("the folder is ours");
+        std::fs::copy(example(), folder.join("sandbox")).expect("there is room for a copy");
         Staged(folder)
     }
 }
