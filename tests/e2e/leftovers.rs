@@ -1,6 +1,10 @@
 //! However a mesh ends, nothing of it stays: no process, no mount, no namespace.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use rustix::process::Signal;
 use tests::{mesh::Mesh, wait};
@@ -29,11 +33,44 @@ fn leftovers(home: &str) -> BTreeSet<String> {
     found
 }
 
-/// Network namespaces that processes of this user are in, as far as they can be seen.
-fn namespaces() -> BTreeSet<String> {
-    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    let links = entries.filter_map(|it| fs::read_link(it.path().join("ns/net")).ok());
-    links.map(|it| it.display().to_string()).collect()
+/// A process that cannot be mistaken for a later one: its number, and when it started.
+type Process = (u32, u64);
+
+/// Every process below this one, with the network namespace it is in.
+///
+/// Namespaces have no name of their own: the kernel gives an ended one's number to the next. So it is their processes
+/// that are watched, for a namespace without process, descriptor or mount is no more.
+fn family(root: u32) -> BTreeMap<Process, String> {
+    let mut parents = BTreeMap::new();
+    for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
+        let pid: Option<u32> = entry.file_name().to_str().and_then(|it| it.parse().ok());
+        if let Some((pid, (parent, started))) = pid.and_then(|pid| Some((pid, stat(pid)?))) {
+            parents.insert(pid, (parent, started));
+        }
+    }
+    let mut found = BTreeMap::new();
+    for (&pid, &(_, started)) in &parents {
+        let mut at = pid;
+        while at != root && at != 0 {
+            at = parents.get(&at).map_or(0, |it| it.0);
+        }
+        if at == root {
+            let network = fs::read_link(format!("/proc/{pid}/ns/net")).unwrap_or_default();
+            found.insert((pid, started), network.display().to_string());
+        }
+    }
+    found
+}
+
+/// A process's parent, and when it started in ticks since boot; nothing when it is gone or only waits to be reaped.
+fn stat(pid: u32) -> Option<(u32, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in brackets and may hold anything, so what follows is counted from the last one.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    if matches!(fields[0], "Z" | "X") {
+        return None;
+    }
+    Some((fields[1].parse().ok()?, fields[19].parse().ok()?))
 }
 
 #[test]
@@ -42,17 +79,16 @@ fn nothing_stays_however_a_mesh_ends() {
         let mesh = Mesh::start(&["--demo", "catalog"]);
         let path = mesh.home().to_str().unwrap().to_owned();
         assert!(!leftovers(&path).is_empty(), "this test must be able to see a mesh");
-        let during = namespaces();
         let pods = mesh.kubectl(&["get", "pods", "-A", "-o", "name"]).lines().count();
         assert!(pods >= 8, "{pods}");
+        let family = family(mesh.pid());
+        let networks: BTreeSet<&String> = family.values().collect();
+        assert!(networks.len() >= 8, "only {} namespaces seen: {family:?}", networks.len());
         let home = mesh.stop(signal);
-        // Namespaces die with their last process; the kernel takes a moment.
         wait(&format!("all is gone after {signal:?}"), Duration::from_secs(20), || {
-            leftovers(&path).is_empty().then_some(())
+            let alive = |it: &&Process| stat(it.0).is_some_and(|now| now.1 == it.1);
+            (leftovers(&path).is_empty() && !family.keys().any(|it| alive(&it))).then_some(())
         });
-        let after = namespaces();
-        let gone = during.difference(&after).count();
-        assert!(gone >= 8, "after {signal:?} only {gone} of {} namespaces are gone", during.len());
         drop(home);
     }
 }
