@@ -138,3 +138,40 @@ spec:
         assert_eq!(version(Some("anna")), "v1");
     }
 }
+
+#[test]
+fn a_gateway_on_another_port_is_reached_at_that_port_of_the_host() {
+    let mesh = Mesh::start(&["--demo", "catalog"]);
+    // The first request after `ready` finds its way.
+    assert_eq!(mesh.gateway().get("/", &[]).unwrap().status, 200);
+    // A port that was free a moment ago; nobody else asks for it meanwhile.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let rules = format!(
+        "apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{ name: side-door }}
+spec:
+  selector: {{ istio: ingressgateway }}
+  servers:
+  - port: {{ number: {free}, name: http, protocol: HTTP }}
+    hosts: [ '*' ]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{ name: side-door }}
+spec:
+  hosts: [ '*' ]
+  gateways: [ side-door ]
+  http:
+  - route: [ {{ destination: {{ host: catalog }} }} ]
+"
+    );
+    mesh.apply(&rules);
+    let ask = || tests::http::Client::new(free).get("/", &[]);
+    let answer = wait("the port answers", PATIENCE, || ask().ok().filter(|it| it.status == 200));
+    assert_eq!(answer.json()["service"], "catalog");
+    assert_eq!(mesh.gateway().get("/", &[]).unwrap().json()["service"], "webapp");
+    let deleted = mesh.kubectl(&["delete", "gateway", "side-door"]);
+    assert!(deleted.contains("deleted"), "{deleted}");
+    wait("the port is closed", PATIENCE, || ask().is_err().then_some(()));
+}

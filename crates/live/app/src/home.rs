@@ -10,6 +10,9 @@ use std::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+/// A disk with less room than this, in bytes, is full.
+const FULL: u64 = 64 << 10;
+
 /// The folder of one mesh.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
@@ -66,6 +69,12 @@ impl Home {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the disk under it has no room left: a page or so that a file may still find changes nothing.
+    pub(crate) fn is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.path)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL)
     }
 
     /// Makes the folder, for its owner alone.

@@ -1,5 +1,6 @@
 //! `lateen up`: from nothing to a mesh, and back to nothing.
 
+mod ready;
 mod serve;
 
 use std::{

@@ -42,7 +42,7 @@ use tokio::{
 };
 
 pub use options::{Options, Ports};
-pub use withdrawn::withdrawn;
+pub use withdrawn::{reached, withdrawn};
 use {connections::Connections, metrics::Metrics, plan::Plans, serve::Door};
 
 /// How long streams and requests may take to end after the order to stop.

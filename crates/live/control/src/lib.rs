@@ -3,6 +3,7 @@
 //! Invariant: this room never sees a store; all it knows and all it writes goes through a Kubernetes API.
 
 pub mod cluster;
+pub mod hostports;
 pub mod istiod;
 
-pub use istiod::withdrawn;
+pub use istiod::{reached, withdrawn};

@@ -11,6 +11,7 @@ mod agent;
 mod container;
 pub mod dns;
 mod egress;
+pub mod hostports;
 mod kubelet;
 mod logs;
 mod netlink;

@@ -6,6 +6,7 @@
 //! Spec: the endpoints, endpointslice and endpointslicemirroring controllers of Kubernetes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use kinds::core::{
     EndpointAddress, EndpointSubset, Endpoints, EndpointsPort, IntOrString, LabelSelector,
@@ -47,6 +48,23 @@ pub fn step(seen: &Seen) -> Plan {
     }
     withdraw(seen, &mut plan);
     plan
+}
+
+/// The addresses of ready pods that some Service selects: those that proxies must come to know.
+#[must_use]
+pub fn addresses(services: &[Service], pods: &[Pod]) -> Vec<IpAddr> {
+    let leads = |service: &Service, pod: &Pod| {
+        let labels = service.spec.as_ref().and_then(|spec| spec.selector.clone());
+        let some = labels.as_ref().is_some_and(|labels| !labels.is_empty());
+        let selector = LabelSelector { match_labels: labels, match_expressions: None };
+        some && service.metadata.namespace == pod.metadata.namespace
+            && selects(&selector, pod.metadata.labels.as_ref())
+    };
+    pods.iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod))
+        .filter(|pod| services.iter().any(|service| leads(service, pod)))
+        .filter_map(|pod| pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok())
+        .collect()
 }
 
 /// Ends what was made for a Service that is no more.
@@ -99,9 +117,8 @@ fn subsets(
     groups
         .into_iter()
         .map(|(ports, (mut ready, mut waiting))| {
-            let order = |address: &EndpointAddress| {
-                (address.ip.parse::<std::net::IpAddr>().ok(), address.ip.clone())
-            };
+            let order =
+                |address: &EndpointAddress| (address.ip.parse::<IpAddr>().ok(), address.ip.clone());
             ready.sort_by_key(order);
             waiting.sort_by_key(order);
             EndpointSubset {

@@ -6,6 +6,7 @@
 pub mod cleanup;
 pub mod deployment;
 pub mod endpoints;
+pub mod hostports;
 pub mod names;
 pub mod pod;
 pub mod replicaset;

@@ -1,8 +1,9 @@
 //! Inside the sandbox: the API server, the cluster's loops and the node, wired to each other.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, TcpListener, UdpSocket},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -11,13 +12,13 @@ use cli::{Api, Document};
 use futures_util::future::{BoxFuture, join_all};
 use kube::{Client, Config, config::Kubeconfig};
 use node::{HostPort, NODE_IP, Netns, Upstream};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 
-use super::Up;
+use super::{Up, ready};
 use crate::{
     banner,
     home::{Home, Ports, Running},
@@ -27,6 +28,9 @@ use crate::{
 
 /// The port of the API server in the node's namespace; Service `kubernetes` leads there.
 const API_PORT: u16 = 6443;
+/// Where the gateway listens in its pod.
+const GATEWAY_HTTP: u16 = 8080;
+const GATEWAY_HTTPS: u16 = 8443;
 /// Longest time that pods have to end when the mesh does.
 const STOP: Duration = Duration::from_secs(15);
 /// What the gateway's Service shows as its address, so that scripts of tutorials find it.
@@ -50,8 +54,9 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     let last = last.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let listeners = Listeners::bind(&up.ports, last)?;
     let ports = listeners.ports()?;
-    std::fs::write(home.path().join("ports.json"), serde_json::to_vec(&ports)?)
-        .with_context(|| format!("write into {}", home.path().display()))?;
+    let path = home.path().join("ports.json");
+    std::fs::write(&path, serde_json::to_vec(&ports)?)
+        .with_context(|| format!("write {}", path.display()))?;
     let netns = Netns::start().context("make the node's network namespace")?;
 
     let kubelet = home.path().join("kubelet.sock");
@@ -81,14 +86,14 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
         rootless,
         ca: server.admin.ca_pem.clone(),
         host_ports: vec![
-            host_port("lateen/gateway*", 8080, listeners.gateway_http),
-            host_port("lateen/gateway*", 8443, listeners.gateway_https),
+            host_port("lateen/gateway*", GATEWAY_HTTP, listeners.gateway_http),
+            host_port("lateen/gateway*", GATEWAY_HTTPS, listeners.gateway_https),
             host_port("lateen/istiod*", 15010, listeners.xds),
             host_port("lateen/istiod*", 15014, listeners.monitoring),
         ],
         upstream: upstream(up.upstream_dns.as_deref())?,
         back_off: jiff::SignedDuration::from_secs(10),
-        withdrawn: withdrawn(netns, client.clone()),
+        withdrawn: withdrawn(netns.clone(), client.clone()),
     };
     let mut told = stopped.clone();
     let told = async move {
@@ -100,12 +105,13 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     let mut console =
         tokio::spawn(console::run(listeners.console, client.clone(), stopped.clone()));
     let mut loops = tokio::spawn(control::cluster::run(client.clone(), ca, stopped));
+    tokio::spawn(further_ports(client.clone(), netns.clone(), ports));
 
-    let api = Api::new(client);
+    let api = Api::new(client.clone());
     let started = async {
         install(&api, ports).await?;
         apply(&api, &documents).await?;
-        ready(&api, &documents).await?;
+        ready::ready(&api, &client, &netns, home, &documents).await?;
         running.ready = true;
         home.say(&running)?;
         print!(
@@ -162,6 +168,25 @@ async fn api_server(
     .await
 }
 
+/// Opens the ports that Gateways ask for besides those that the machine's gateway has anyhow.
+async fn further_ports(client: Client, netns: Netns, ports: Ports) {
+    let taken = vec![ports.gateway_http, ports.gateway_https, GATEWAY_HTTP, GATEWAY_HTTPS];
+    let (say, wanted) = watch::channel(BTreeMap::new());
+    let told = Mutex::new(BTreeSet::new());
+    let refused = |port, error: &std::io::Error| {
+        if told.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            tracing::warn!(port, %error, "a port of a Gateway cannot be opened");
+            eprintln!(
+                "port {port} of a Gateway cannot be opened on 127.0.0.1: {error}; it is tried again until it is free"
+            );
+        }
+    };
+    tokio::join!(
+        control::hostports::run(client, taken, say),
+        node::hostports::run(netns, wanted, refused),
+    );
+}
+
 /// Why a part that should run until it is stopped did not.
 fn gone(part: &str, result: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
     match result {
@@ -194,53 +219,6 @@ async fn apply(api: &Api, documents: &[Document]) -> anyhow::Result<()> {
         cli::apply_document(api, document, "default").await.with_context(|| document.place())?;
     }
     Ok(())
-}
-
-/// Waits until the mesh itself and the Deployments that were asked for are available.
-async fn ready(api: &Api, documents: &[Document]) -> anyhow::Result<()> {
-    let mut wanted: Vec<(String, String)> = [
-        ("istio-system", "istiod"),
-        ("istio-system", "istio-ingressgateway"),
-        ("kube-system", "kube-dns"),
-    ]
-    .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
-    .to_vec();
-    wanted.extend(documents.iter().filter(|it| it.value["kind"] == "Deployment").map(|it| {
-        let metadata = &it.value["metadata"];
-        let text =
-            |name: &str, default: &str| metadata[name].as_str().unwrap_or(default).to_owned();
-        (text("namespace", "default"), text("name", ""))
-    }));
-    let mut said = tokio::time::Instant::now();
-    loop {
-        let deployments = api.deployments().await?;
-        let missing: Vec<&(String, String)> = wanted
-            .iter()
-            .filter(|(namespace, name)| {
-                !deployments.iter().any(|it| is_available(it, namespace, name))
-            })
-            .collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        if said.elapsed() > Duration::from_secs(3) {
-            said = tokio::time::Instant::now();
-            let names: Vec<String> =
-                missing.iter().map(|(ns, name)| format!("{ns}/{name}")).collect();
-            eprintln!("waiting for {}", names.join(", "));
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn is_available(deployment: &Value, namespace: &str, name: &str) -> bool {
-    let metadata = &deployment["metadata"];
-    let number = |value: &Value| value.as_i64().unwrap_or(0);
-    metadata["namespace"] == namespace
-        && metadata["name"] == name
-        && number(&deployment["status"]["observedGeneration"]) >= number(&metadata["generation"])
-        && number(&deployment["status"]["availableReplicas"])
-            >= number(&deployment["spec"]["replicas"])
 }
 
 /// Where names of the world are asked: what the person said, else the host's first server.
@@ -305,6 +283,12 @@ fn log_to(home: &Home) -> anyhow::Result<()> {
     let file = std::fs::File::create(&path).with_context(|| format!("write {}", path.display()))?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("LATEEN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(file).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        // On a full disk each line would say so at the terminal.
+        .log_internal_errors(false)
+        .with_writer(file)
+        .init();
     Ok(())
 }

@@ -24,8 +24,8 @@ use super::{Shared, ads::Protocol, connections::Proxy, metrics::short, serve::re
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
-/// How long `/debug/withdrawn` waits.
-const WITHDRAWAL: Duration = Duration::from_secs(1);
+/// How long `/debug/withdrawn` and `/debug/reached` wait.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const INDEX: &str = "\
 /ready                            200 when everything is there
@@ -35,6 +35,7 @@ const INDEX: &str = "\
 /debug/config_dump?proxyID=POD.NS what a proxy should have
 /debug/findings                   what is wrong with objects
 /debug/withdrawn?address=IP       waits (1 s at most) until no proxy sends to this address
+/debug/reached?address=IP&...     waits (1 s at most) until all proxies know these addresses
 ";
 
 /// Answers a request for a page.
@@ -61,6 +62,7 @@ pub(super) async fn page<B>(shared: &Shared, request: &Request<B>) -> Response<B
         "/debug/config_dump" => config_dump(shared, parameter("proxyID")),
         "/debug/findings" => document(&findings(shared)),
         "/debug/withdrawn" => withdrawn(shared, parameter("address")).await,
+        "/debug/reached" => reached(shared, request.uri().query().unwrap_or_default()).await,
         _ => respond(StatusCode::NOT_FOUND, TEXT, INDEX),
     }
 }
@@ -219,26 +221,45 @@ async fn withdrawn(shared: &Shared, address: Option<&str>) -> Response<Body> {
     let Some(address) = address.and_then(|text| text.parse::<IpAddr>().ok()) else {
         return respond(StatusCode::BAD_REQUEST, TEXT, "say which address: ?address=10.244.0.7\n");
     };
+    if acknowledged(shared, |model| !leads_to(model, address)).await {
+        respond(StatusCode::OK, TEXT, "withdrawn\n")
+    } else {
+        respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "some proxy may still send there\n")
+    }
+}
+
+/// Waits until services lead to all these addresses and all proxies have acknowledged that.
+async fn reached(shared: &Shared, query: &str) -> Response<Body> {
+    let addresses = query.split('&').filter_map(|pair| pair.strip_prefix("address="));
+    let Ok(addresses) = addresses.map(str::parse).collect::<Result<Vec<IpAddr>, _>>() else {
+        return respond(StatusCode::BAD_REQUEST, TEXT, "say addresses: ?address=10.244.0.7&...\n");
+    };
+    let all = |model: &mesh::Model| addresses.iter().all(|address| leads_to(model, *address));
+    if acknowledged(shared, all).await {
+        respond(StatusCode::OK, TEXT, "reached\n")
+    } else {
+        respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "some proxy does not know all of them\n")
+    }
+}
+
+/// Waits until all proxies have acknowledged a plan of which this is true; false when time is over.
+async fn acknowledged(shared: &Shared, holds: impl Fn(&mesh::Model) -> bool) -> bool {
     let mut plans = shared.plans.subscribe();
     let mut connections = shared.connections.changes();
-    let gone = async {
+    let wait = async {
         loop {
             plans.mark_unchanged();
             connections.mark_unchanged();
             let plan = shared.plans.latest();
             if plan.is_some_and(|plan| {
-                !leads_to(&plan.model, address) && shared.connections.settled(plan.generation)
+                holds(&plan.model) && shared.connections.settled(plan.generation)
             }) {
                 return;
             }
             tokio::select! { _ = plans.changed() => {}, _ = connections.changed() => {} }
         }
     };
-    if tokio::time::timeout(WITHDRAWAL, gone).await.is_ok() {
-        respond(StatusCode::OK, TEXT, "withdrawn\n")
-    } else {
-        respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "some proxy may still send there\n")
-    }
+    tokio::time::timeout(PATIENCE, wait).await.is_ok()
 }
 
 fn leads_to(model: &mesh::Model, address: IpAddr) -> bool {
