@@ -11,7 +11,9 @@ pub(crate) mod signals;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use rustix::thread::UnshareFlags;
 use std::fmt;
 use std::io;
@@ -166,6 +168,10 @@ fn arrive(lifeline: i32) -> Result<Inside, Refusal> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     // Inside a container whose /proc is masked this is refused; the old one still serves.
     let _ = mount("proc", "/proc", "proc", flags, None::<&std::ffi::CStr>);
+    // Each pod costs descriptors, and the usual limit of 1,024 is made for programs that use select().
+    let files = getrlimit(Resource::Nofile);
+    // Not fatal: the mesh is just smaller then.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
     let rootless = !maps_everyone();
     probe()?;
     Ok(Inside { rootless })
