@@ -3,6 +3,7 @@
 
 mod envoy;
 mod gateway;
+mod kubectl;
 mod leftovers;
 mod life;
 mod load;
