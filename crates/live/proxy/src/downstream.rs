@@ -1,5 +1,6 @@
 //! Downstream connections that speak HTTP: request after request on HTTP/1.1, streams on HTTP/2.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::worker::Worker;
 /// A head has to arrive within this when the configuration names no limit: a slow sender must not
 /// hold a connection for ever.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// After the last response, what the client still sends is read away for this long, so that the
+/// After the last response, what the client still sends is read away for this long at most, so that the
 /// kernel's reset does not overtake our bytes.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
@@ -46,7 +47,12 @@ pub(crate) async fn serve_h1(
 ) {
     let settings = downstream.chain.settings().clone();
     let mut link = Link::new(wire, input);
-    link.limits = Limits { bytes: settings.max_head_bytes, fields: settings.max_headers };
+    link.limits = Limits {
+        bytes: settings.max_head_bytes,
+        fields: settings.max_headers,
+        any_method: settings.allow_custom_methods,
+    };
+    link.trailers = settings.http1_trailers;
     let head_timeout = settings.request_headers_timeout.unwrap_or(HEAD_TIMEOUT);
     let opened = Instant::now();
     let mut served: u32 = 0;
@@ -68,21 +74,24 @@ pub(crate) async fn serve_h1(
         let decoder = match arrival {
             Arrival::Head(decoder) => decoder,
             Arrival::Over => return,
-            Arrival::Late => return refuse(&worker, link, 408).await,
-            Arrival::Fault(fault) => return refuse(&worker, link, fault.status()).await,
+            Arrival::Late => return refuse(&worker, &downstream.chain, link, 408).await,
+            Arrival::Fault(fault) => {
+                return refuse(&worker, &downstream.chain, link, fault.status()).await;
+            }
         };
         if !crate::edit::underscores(&mut request, settings.underscores) {
-            return refuse(&worker, link, 400).await;
+            return refuse(&worker, &downstream.chain, link, 400).await;
         }
         let (incoming, outgoing) = link.split(decoder, Encoder::Exact(0));
         let (source, responder) = (Source::H1(incoming), Responder::H1(outgoing));
         match exchange::serve(&worker, &downstream, &request, source, responder).await {
             Disposition::KeepAlive => {}
-            Disposition::Close => return linger(link).await,
-            Disposition::Upgraded(lease) => {
+            Disposition::Close => return linger(link, settings.delayed_close_timeout).await,
+            Disposition::Upgraded(upgraded) => {
                 let _active = worker.shared.active.enter();
                 let client = (&link.wire, link.input);
-                let upstream = (&lease.link.wire, lease.link.input);
+                let Link { wire, input, .. } = upgraded.lease.link;
+                let upstream = (&wire, input);
                 let _ = relay(client, upstream, settings.stream_idle_timeout).await;
                 return;
             }
@@ -116,19 +125,28 @@ async fn next(
 }
 
 /// Refuses what is no request, and ends the connection.
-async fn refuse(worker: &Worker, mut link: Link, status: u16) {
+async fn refuse(worker: &Worker, chain: &HttpChain, mut link: Link, status: u16) {
     let (_, outgoing) = link.split(Decoder::Done, Encoder::Exact(0));
+    let reason = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
+    let text = match status {
+        408 => "request header timeout",
+        _ => reason.unwrap_or_default(),
+    };
     let mut response = Response { status, ..Response::default() };
+    response.fields.append("content-type", b"text/plain");
+    crate::edit::apply(&mut response.fields, chain.response_edits());
     worker.date.now(|date| response.fields.append("date", date.as_bytes()));
     let manner = Manner { to_head: false, http10: false, close: true };
-    if let Ok(mut sink) = Responder::H1(outgoing).send(&mut response, Size::Empty, manner) {
+    let size = Size::Exact(text.len() as u64);
+    if let Ok(mut sink) = Responder::H1(outgoing).send(&mut response, size, manner) {
+        let _ = sink.data(Bytes::from_static(text.as_bytes())).await;
         let _ = sink.finish(None).await;
     }
-    linger(link).await;
+    linger(link, chain.settings().delayed_close_timeout).await;
 }
 
 /// Ends a connection so that what was sent arrives.
-async fn linger(mut link: Link) {
+async fn linger(mut link: Link, patience: Option<Duration>) {
     link.wire.finish_writing();
     let drained = async {
         let mut dropped = 0;
@@ -140,7 +158,7 @@ async fn linger(mut link: Link) {
             }
         }
     };
-    let _ = timeout(LINGER, drained).await;
+    let _ = timeout(patience.unwrap_or(Duration::ZERO).min(LINGER), drained).await;
 }
 
 /// Serves HTTP/2 until the connection ends.
@@ -169,19 +187,23 @@ pub(crate) async fn serve_h2(
                 .min(CONNECTION_WINDOW),
         )
         .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX));
+    if settings.http2.allow_connect {
+        builder.enable_connect_protocol();
+    }
     let handshake = builder.handshake::<_, Bytes>(wire.with_prefix(input));
     let Ok(Ok(mut connection)) = timeout(HEAD_TIMEOUT, handshake).await else { return };
     let downstream = Rc::new(downstream);
     let idle = settings.idle_timeout;
-    let mut busy_until = Instant::now();
-    let streams = Rc::new(std::cell::Cell::new(0usize));
+    let opened = Instant::now();
+    let mut silent =
+        std::pin::pin!(crate::h2::silent(connection.ping_pong(), settings.http2.keepalive));
+    let mut served: u32 = 0;
+    let mut leaving = false;
+    let streams = Rc::new(Streams { open: Cell::new(0), quiet_since: Cell::new(opened) });
     loop {
-        let quiet = async {
-            match idle {
-                Some(idle) => tokio::time::sleep_until(busy_until + idle).await,
-                None => std::future::pending().await,
-            }
-        };
+        let quiet = at(idle.map(|idle| streams.quiet_since.get() + idle));
+        let old =
+            at(settings.max_connection_duration.filter(|_| !leaving).map(|most| opened + most));
         let accepted = tokio::select! {
             biased;
             accepted = connection.accept() => accepted,
@@ -193,22 +215,49 @@ pub(crate) async fn serve_h2(
                 continue;
             }
             () = quiet => {
-                if streams.get() == 0 {
+                if streams.open.get() == 0 {
                     connection.graceful_shutdown();
                 }
-                busy_until = Instant::now();
+                streams.quiet_since.set(Instant::now());
                 continue;
             }
+            () = old => {
+                leaving = true;
+                connection.graceful_shutdown();
+                continue;
+            }
+            () = &mut silent => return,
         };
         let Some(Ok((request, respond))) = accepted else { return };
-        busy_until = Instant::now();
-        streams.set(streams.get() + 1);
+        streams.quiet_since.set(Instant::now());
+        streams.open.set(streams.open.get() + 1);
+        served = served.saturating_add(1);
+        if !leaving && settings.max_requests_per_connection.is_some_and(|most| served >= most) {
+            leaving = true;
+            connection.graceful_shutdown();
+        }
         let (worker, downstream) = (worker.clone(), downstream.clone());
         let streams = streams.clone();
         tokio::task::spawn_local(async move {
             stream(&worker, &downstream, request, respond).await;
-            streams.set(streams.get() - 1);
+            streams.open.set(streams.open.get() - 1);
+            streams.quiet_since.set(Instant::now());
         });
+    }
+}
+
+/// Streams of one connection.
+struct Streams {
+    open: Cell<usize>,
+    /// When one began or ended last.
+    quiet_since: Cell<Instant>,
+}
+
+/// Waits until then; `None` is for ever.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

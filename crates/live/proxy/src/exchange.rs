@@ -2,9 +2,11 @@
 //! Both sides run in one future on one thread.
 
 mod attempt;
+pub(crate) mod deadlines;
 mod local;
 mod mirror;
 mod transfer;
+mod tunnel;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,13 +17,14 @@ use traffic::{Decision, HttpChain, Peer};
 use crate::edit;
 use crate::fields::Request;
 use crate::flow::{Progress, Replay, Source};
+use crate::h1::Link;
 use crate::pool::Lease;
 use crate::record::Record;
 use crate::respond::Responder;
 use crate::worker::Worker;
 
-/// Request bodies are kept up to this size for retries and mirrors.
-const REPLAY_BYTES: usize = 64 * 1024;
+/// Request bodies are kept up to this size for retries and mirrors: Envoy's buffer of a connection.
+const REPLAY_BYTES: usize = 1024 * 1024;
 
 /// A downstream connection that speaks HTTP.
 #[derive(Debug)]
@@ -42,7 +45,15 @@ pub(crate) enum Disposition {
     /// It ends, after what was sent has arrived.
     Close,
     /// It became a byte stream to this upstream connection.
-    Upgraded(Box<Lease>),
+    Upgraded(Box<Upgraded>),
+}
+
+/// Both ends of what became a byte stream.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    pub(crate) lease: Lease,
+    /// The client's end, where it is a stream of HTTP/2; else its connection.
+    pub(crate) client: Option<::h2::SendStream<bytes::Bytes>>,
 }
 
 /// Serves one request.
@@ -51,17 +62,27 @@ pub(crate) async fn serve(
     downstream: &Downstream,
     request: &Request,
     source: Source<'_>,
-    responder: Responder<'_>,
+    mut responder: Responder<'_>,
 ) -> Disposition {
     let started = Instant::now();
     let _active = worker.shared.active.enter();
+    let settings = downstream.chain.settings();
+    let mut record = Record::new(started, false);
+    if request.expects_continue
+        && !settings.proxy_100_continue
+        && responder.proceed().await.is_err()
+    {
+        record.left();
+        worker.finish(downstream, &record);
+        return Disposition::Close;
+    }
     let now = worker.in_force();
     let headers = edit::request_headers(request);
     let head = edit::head(request, &headers);
     let decision =
         downstream.chain.decide(&now.table, &head, &downstream.peer, &mut worker.dice.borrow_mut());
     let progress = Progress::default();
-    let mut record = Record::new(started, head.is_grpc());
+    record.grpc = head.is_grpc();
     let disposition = match decision {
         Decision::Answer(answer) => {
             let body = Replay::new(source, 0, &progress);
@@ -75,7 +96,7 @@ pub(crate) async fn serve(
                 || !forward.mirrors.is_empty()
                 || attempt::is_idempotent(request.method());
             let bound = if keeps { REPLAY_BYTES } else { 0 };
-            let body = Replay::new(source, bound, &progress);
+            let body = Replay::new(source, bound, &progress).borrowing(&worker.kept);
             let run = attempt::Run {
                 worker,
                 downstream,

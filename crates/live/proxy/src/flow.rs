@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 
+use crate::exchange::deadlines::Deadlines;
 use crate::fields::Fields;
 use crate::{h1, h2};
 
@@ -120,6 +121,38 @@ pub(crate) struct Replay<'a> {
     bound: Option<usize>,
     position: usize,
     progress: &'a Progress,
+    loan: Option<Loan<'a>>,
+}
+
+/// Each request keeps so many bytes without asking.
+const FREE_BYTES: usize = 64 * 1024;
+/// The requests of one worker keep so many more bytes together.
+const LENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a request keeps beyond its own part; given back when it is dropped.
+#[derive(Debug)]
+struct Loan<'a> {
+    lent: &'a std::cell::Cell<usize>,
+    bytes: usize,
+}
+
+impl Loan<'_> {
+    /// Holds what `kept` bytes need; false when there is not enough left.
+    fn covers(&mut self, kept: usize) -> bool {
+        let more = kept.saturating_sub(FREE_BYTES).saturating_sub(self.bytes);
+        if self.lent.get() + more > LENT_BYTES {
+            return false;
+        }
+        self.lent.set(self.lent.get() + more);
+        self.bytes += more;
+        true
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        self.lent.set(self.lent.get() - self.bytes);
+    }
 }
 
 /// What became of a request body, visible while a pump holds it.
@@ -156,7 +189,14 @@ impl<'a> Replay<'a> {
             bound: (bound > 0).then_some(bound),
             position: 0,
             progress,
+            loan: None,
         }
+    }
+
+    /// Counts what it keeps in what the requests of a worker keep together.
+    pub(crate) fn borrowing(mut self, lent: &'a std::cell::Cell<usize>) -> Replay<'a> {
+        self.loan = Some(Loan { lent, bytes: 0 });
+        self
     }
 
     /// A body that was kept whole, once more.
@@ -179,6 +219,11 @@ impl<'a> Replay<'a> {
     /// The body is empty and its end is known.
     pub(crate) fn is_empty(&self) -> bool {
         self.progress.is_read() && self.kept.is_empty() && self.progress.can_replay()
+    }
+
+    /// What the rest of it comes from; the parts that were read are left out.
+    pub(crate) fn into_source(self) -> Source<'a> {
+        self.source
     }
 
     /// The whole body, if it was read and kept: for mirrors.
@@ -216,8 +261,11 @@ impl<'a> Replay<'a> {
                     Frame::Data(data) => data.len(),
                     Frame::Trailers(fields) => fields.bytes(),
                 };
-                if self.kept_bytes > bound {
+                let kept = self.kept_bytes;
+                let covered = self.loan.as_mut().is_none_or(|loan| loan.covers(kept));
+                if kept > bound || !covered {
                     self.bound = None;
+                    self.loan = None;
                     self.progress.lost.set(true);
                     self.kept = Vec::new();
                     self.position = 0;
@@ -233,7 +281,11 @@ impl<'a> Replay<'a> {
 }
 
 /// Moves the request body upstream.
-pub(crate) async fn upload(body: &mut Replay<'_>, sink: &mut Sink<'_>) -> Result<(), PumpError> {
+pub(crate) async fn upload(
+    body: &mut Replay<'_>,
+    sink: &mut Sink<'_>,
+    deadlines: &Deadlines,
+) -> Result<(), PumpError> {
     loop {
         // What was gathered leaves when there is nothing more to gather at once.
         let frame = match now_or_never(body.next()).await {
@@ -243,6 +295,7 @@ pub(crate) async fn upload(body: &mut Replay<'_>, sink: &mut Sink<'_>) -> Result
                 body.next().await
             }
         };
+        deadlines.touch();
         match frame.map_err(PumpError::Source)? {
             Some(Frame::Data(data)) => {
                 sink.data(data).await.map_err(|_| PumpError::Sink)?;
@@ -259,8 +312,8 @@ pub(crate) async fn upload(body: &mut Replay<'_>, sink: &mut Sink<'_>) -> Result
 pub(crate) async fn download(
     source: &mut Source<'_>,
     sink: &mut Sink<'_>,
-    bytes: &std::cell::Cell<u64>,
-    last: &mut Option<Fields>,
+    deadlines: &Deadlines,
+    (bytes, last): (&std::cell::Cell<u64>, &mut Option<Fields>),
 ) -> Result<(), PumpError> {
     loop {
         let frame = match now_or_never(source.next()).await {
@@ -278,6 +331,7 @@ pub(crate) async fn download(
                 return Err(PumpError::Source(error));
             }
         };
+        deadlines.touch();
         match frame {
             Some(Frame::Data(data)) => {
                 bytes.set(bytes.get() + data.len() as u64);
@@ -301,4 +355,26 @@ pub(crate) async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FREE_BYTES, LENT_BYTES, Loan};
+
+    #[test]
+    fn what_is_kept_for_retries_is_bounded_for_all_together() {
+        let lent = std::cell::Cell::new(0);
+        let mut first = Loan { lent: &lent, bytes: 0 };
+        assert!(first.covers(FREE_BYTES));
+        assert_eq!(lent.get(), 0, "everyone's own part is not counted");
+        assert!(first.covers(FREE_BYTES + LENT_BYTES - 10));
+        let mut second = Loan { lent: &lent, bytes: 0 };
+        assert!(second.covers(FREE_BYTES + 10));
+        assert!(!second.covers(FREE_BYTES + 11));
+        assert!(second.covers(FREE_BYTES));
+        drop(first);
+        assert!(second.covers(FREE_BYTES + 11));
+        drop(second);
+        assert_eq!(lent.get(), 0);
+    }
 }

@@ -23,10 +23,12 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
     /// Most fields, [`PARSED_FIELDS`] at most.
     pub(crate) fields: usize,
+    /// Methods that no standard names are taken too.
+    pub(crate) any_method: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: HEAD_BYTES, fields: HEAD_FIELDS }
+        Limits { bytes: HEAD_BYTES, fields: HEAD_FIELDS, any_method: false }
     }
 }

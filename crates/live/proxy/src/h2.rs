@@ -29,6 +29,23 @@ pub(crate) fn was_reset(error: &io::Error) -> bool {
     inner.is_some_and(|error| error.is_reset() && error.is_remote())
 }
 
+/// Completes when the peer answers no ping in time; never where none are to be sent.
+pub(crate) async fn silent(
+    pings: Option<::h2::PingPong>,
+    keepalive: Option<(std::time::Duration, std::time::Duration)>,
+) {
+    let (Some(mut pings), Some((interval, patience))) = (pings, keepalive) else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(interval).await;
+        let pong = tokio::time::timeout(patience, pings.ping(::h2::Ping::opaque())).await;
+        if !matches!(pong, Ok(Ok(_))) {
+            return;
+        }
+    }
+}
+
 /// The next frame of a stream's body; hands the window back as it goes. Safe to cancel.
 pub(crate) async fn next_frame(stream: &mut ::h2::RecvStream) -> io::Result<Option<Frame>> {
     if let Some(data) = poll_fn(|cx| stream.poll_data(cx)).await {
@@ -116,7 +133,19 @@ pub(crate) fn from_request(parts: &http::request::Parts) -> Request {
     request.authority = fields.store(&authority);
     fields.remove("host");
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    request.path = fields.store(path.as_bytes());
+    if parts.method == http::Method::CONNECT {
+        match parts.extensions.get::<::h2::ext::Protocol>() {
+            // An upgrade, as HTTP/2 asks for it (RFC 8441).
+            Some(protocol) => {
+                request.method = fields.store(b"GET");
+                request.path = fields.store(path.as_bytes());
+                request.upgrade = Some(fields.store(protocol.as_str().as_bytes()));
+            }
+            None => request.path = fields.store(b""),
+        }
+    } else {
+        request.path = fields.store(path.as_bytes());
+    }
     if fields.value("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         fields.remove("expect");
         request.expects_continue = true;

@@ -58,12 +58,15 @@ async fn look_up(shared: &Shared, lookup: &Lookup) -> Duration {
     match shared.resolver.resolve(&lookup.name).await {
         Ok(resolved) => {
             let addresses = of_family(resolved.addresses, lookup.family);
-            shared.upstreams.resolved(&lookup.cluster, &lookup.name, &addresses);
+            let now = shared.clock.now();
+            shared.upstreams.resolved(now, &lookup.cluster, &lookup.name, &addresses);
             if lookup.respect_ttl { resolved.ttl } else { lookup.refresh }
         }
         Err(error) => {
             tracing::warn!(cluster = %lookup.cluster, %error, "a name was not resolved");
-            lookup.refresh
+            let now = shared.clock.now();
+            shared.upstreams.unresolved(now, &lookup.cluster, &lookup.name);
+            lookup.failure_refresh
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
+use traffic::http::Http2Settings;
 use traffic::upstream::HostId;
 use traffic::{Connection, Host};
 
@@ -18,6 +20,8 @@ use crate::wire::Wire;
 
 /// Idle HTTP/1.1 connections kept per host and worker.
 const IDLE_PER_HOST: usize = 512;
+/// Idle HTTP/1.1 connections kept per worker.
+const IDLE_IN_ALL: usize = 16 * 1024;
 /// Window of one upstream HTTP/2 stream, and of its connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -31,6 +35,16 @@ pub(crate) struct Lifetimes {
     pub(crate) requests: Option<u32>,
     /// Longest life.
     pub(crate) age: Option<Duration>,
+    /// Most streams at once on one connection.
+    pub(crate) streams: Option<u32>,
+}
+
+impl Lifetimes {
+    /// Whether a connection has served its time.
+    fn are_over(&self, served: u32, opened: Instant) -> bool {
+        self.requests.is_some_and(|most| served >= most)
+            || self.age.is_some_and(|most| opened.elapsed() >= most)
+    }
 }
 
 /// A connection with HTTP/1.1 on it.
@@ -47,9 +61,10 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// A fresh connection.
-    pub(crate) fn new(wire: Wire, counted: Connection) -> Lease {
+    pub(crate) fn new(wire: Wire, counted: Connection, trailers: bool) -> Lease {
         let now = Instant::now();
-        let link = Link::new(wire, BytesMut::new());
+        let mut link = Link::new(wire, BytesMut::new());
+        link.trailers = trailers;
         Lease { link, served: 0, opened: now, idle_since: now, _counted: counted }
     }
 }
@@ -57,6 +72,8 @@ impl Lease {
 /// A connection with HTTP/2 on it, shared by streams.
 #[derive(Debug)]
 struct Shared {
+    /// The address of this end.
+    local: Option<IpAddr>,
     send: ::h2::client::SendRequest<Bytes>,
     state: Rc<SharedState>,
     opened: Instant,
@@ -76,6 +93,8 @@ pub(crate) struct StreamLease {
     pub(crate) send: ::h2::client::SendRequest<Bytes>,
     /// Streams that it served before this one.
     pub(crate) served: u32,
+    /// The address of this end.
+    pub(crate) local: Option<IpAddr>,
     state: Rc<SharedState>,
 }
 
@@ -101,6 +120,8 @@ struct HostPool {
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     hosts: RefCell<HashMap<HostId, HostPool>>,
+    /// Idle ones of all hosts.
+    idle: Cell<usize>,
     /// Wakes those who wait for a connection when one comes back.
     pub(crate) returned: tokio::sync::Notify,
 }
@@ -111,7 +132,9 @@ impl Pools {
         let mut hosts = self.hosts.borrow_mut();
         let pool = hosts.get_mut(&host.id())?;
         while let Some(lease) = pool.idle.pop() {
-            if lease.link.wire.is_quiet() {
+            self.idle.set(self.idle.get() - 1);
+            let old = pool.lifetimes.are_over(lease.served, lease.opened);
+            if !old && lease.link.wire.is_quiet() {
                 return Some(lease);
             }
         }
@@ -121,15 +144,20 @@ impl Pools {
     /// Takes a connection back after a complete exchange.
     pub(crate) fn give_back(&self, host: &Arc<Host>, mut lease: Lease, lifetimes: Lifetimes) {
         lease.served += 1;
+        self.keep(host, lease, lifetimes);
+    }
+
+    /// Takes a connection back that was not used after all.
+    pub(crate) fn keep(&self, host: &Arc<Host>, mut lease: Lease, lifetimes: Lifetimes) {
         lease.idle_since = Instant::now();
-        let worn = lifetimes.requests.is_some_and(|most| lease.served >= most)
-            || lifetimes.age.is_some_and(|most| lease.opened.elapsed() >= most);
+        let worn = lifetimes.are_over(lease.served, lease.opened);
         if worn || !lease.link.input.is_empty() || host.is_removed() {
             return;
         }
         self.with(host, lifetimes, |pool| {
-            if pool.idle.len() < IDLE_PER_HOST {
+            if pool.idle.len() < IDLE_PER_HOST && self.idle.get() < IDLE_IN_ALL {
                 pool.idle.push(lease);
+                self.idle.set(self.idle.get() + 1);
             }
         });
         self.returned.notify_waiters();
@@ -142,9 +170,9 @@ impl Pools {
         pool.shared.retain(|connection| !connection.state.closed.get());
         let fresh = pool.shared.iter().find(|connection| {
             let state = &connection.state;
-            state.streams.get() < connection.send.current_max_send_streams()
-                && lifetimes.requests.is_none_or(|most| state.served.get() < most)
-                && lifetimes.age.is_none_or(|most| connection.opened.elapsed() < most)
+            let most = lifetimes.streams.and_then(|most| usize::try_from(most).ok());
+            let most = most.unwrap_or(usize::MAX).min(connection.send.current_max_send_streams());
+            state.streams.get() < most && !lifetimes.are_over(state.served.get(), connection.opened)
         })?;
         Some(fresh.lease())
     }
@@ -162,17 +190,23 @@ impl Pools {
     pub(crate) async fn open(
         &self,
         (host, lifetimes): (&Arc<Host>, Lifetimes),
-        wire: Wire,
-        counted: Connection,
+        http2: Http2Settings,
+        (wire, counted): (Wire, Connection),
     ) -> io::Result<StreamLease> {
         let mut builder = ::h2::client::Builder::new();
         builder
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_window_size(
+                http2.initial_stream_window.unwrap_or(STREAM_WINDOW).min(STREAM_WINDOW),
+            )
+            .initial_connection_window_size(
+                http2.initial_connection_window.unwrap_or(CONNECTION_WINDOW).min(CONNECTION_WINDOW),
+            )
             .max_header_list_size(u32::try_from(crate::h1::HEAD_BYTES).unwrap_or(u32::MAX))
             .enable_push(false);
+        let local = wire.local_ip();
         let io = wire.with_prefix(Bytes::new());
-        let (send, connection) = builder.handshake::<_, Bytes>(io).await.map_err(io_error)?;
+        let (send, mut connection) = builder.handshake::<_, Bytes>(io).await.map_err(io_error)?;
+        let pings = connection.ping_pong();
         let state = Rc::new(SharedState {
             closed: Cell::new(false),
             streams: Cell::new(0),
@@ -181,13 +215,20 @@ impl Pools {
         });
         let ends = state.clone();
         tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an upstream HTTP/2 connection ended");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "an upstream HTTP/2 connection ended");
+                    }
+                }
+                () = crate::h2::silent(pings, http2.keepalive) => {
+                    tracing::debug!("an upstream HTTP/2 connection answers no ping");
+                }
             }
             ends.closed.set(true);
             drop(counted);
         });
-        let made = Shared { send, state, opened: Instant::now() };
+        let made = Shared { local, send, state, opened: Instant::now() };
         let lease = made.lease();
         self.with(host, lifetimes, |pool| pool.shared.push(made));
         Ok(lease)
@@ -219,15 +260,22 @@ impl Pools {
             let gone = pool.host.is_removed();
             let idle_limit = pool.lifetimes.idle;
             let stale = |since| gone || idle_limit.is_some_and(|most| now - since >= most);
-            pool.idle.retain(|lease| !stale(lease.idle_since) && lease.link.wire.is_quiet());
+            let lifetimes = pool.lifetimes;
+            pool.idle.retain(|lease| {
+                let old = lifetimes.are_over(lease.served, lease.opened);
+                !old && !stale(lease.idle_since) && lease.link.wire.is_quiet()
+            });
             pool.shared.retain(|connection| {
                 let state = &connection.state;
                 let unused = state.streams.get() == 0;
-                !(state.closed.get() || (unused && stale(state.idle_since.get())))
+                let old = lifetimes.are_over(state.served.get(), connection.opened);
+                !(state.closed.get() || (unused && (old || stale(state.idle_since.get()))))
             });
             let opening = Rc::strong_count(&pool.opening) > 1;
             opening || !pool.idle.is_empty() || !pool.shared.is_empty()
         });
+        let left = self.hosts.borrow().values().map(|pool| pool.idle.len()).sum();
+        self.idle.set(left);
     }
 }
 
@@ -238,6 +286,7 @@ impl Shared {
         StreamLease {
             send: self.send.clone(),
             served: self.state.served.get() - 1,
+            local: self.local,
             state: self.state.clone(),
         }
     }

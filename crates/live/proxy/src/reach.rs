@@ -43,13 +43,46 @@ pub(crate) async fn reach(
     upstream: &Arc<Upstream>,
     want: &Want<'_>,
 ) -> Result<(Seat, Tube), (Fault, Option<Seat>)> {
-    let now = worker.shared.clock.now();
-    let picked = upstream.pick(now, want.permit, want.attempt, &mut worker.dice.borrow_mut());
-    let seat = picked.map_err(|refusal| (refusal.into(), None))?;
-    match tube(worker, upstream, &seat, want).await {
-        Ok(tube) => Ok((seat, tube)),
-        Err(fault) => Err((fault, Some(seat))),
+    let picked = pick(worker, upstream, want.permit, want.attempt).await;
+    let mut seat = picked.map_err(|refusal| (refusal.into(), None))?;
+    let tube = match tube(worker, upstream, &seat, want).await {
+        Ok(tube) => tube,
+        Err(fault) => return Err((fault, Some(seat))),
+    };
+    match seat.begin() {
+        Ok(()) => Ok((seat, tube)),
+        Err(refusal) => {
+            if let Tube::H1 { lease, lifetimes } = tube {
+                worker.pools.keep(seat.shared_host(), lease, lifetimes);
+            }
+            Err((refusal.into(), Some(seat)))
+        }
     }
+}
+
+/// Picks a host. A cluster whose names are being looked up for the first time is given the time that a
+/// connection may take.
+pub(crate) async fn pick(
+    worker: &Worker,
+    upstream: &Arc<Upstream>,
+    permit: &Permit,
+    attempt: &Attempt,
+) -> Result<Seat, Refusal> {
+    let pick = || {
+        let now = worker.shared.clock.now();
+        upstream.pick(now, permit, attempt, &mut worker.dice.borrow_mut())
+    };
+    let picked = pick();
+    if !matches!(picked, Err(Refusal::NoHealthyHost)) || !upstream.awaits_names() {
+        return picked;
+    }
+    let looked_up = async {
+        while upstream.awaits_names() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let _ = timeout(upstream.cluster().connect_timeout, looked_up).await;
+    pick()
 }
 
 async fn tube(
@@ -63,6 +96,7 @@ async fn tube(
         idle: cluster.idle_timeout,
         requests: cluster.max_requests_per_connection,
         age: cluster.max_connection_duration,
+        streams: cluster.http2.max_concurrent_streams,
     };
     let http2 = match cluster.protocol {
         Protocol::Http1 => false,
@@ -84,10 +118,11 @@ async fn tube(
             Ok(counted) => {
                 let wire = connect(worker, &cluster, seat.host().address(), &counted).await?;
                 counted.established(false);
-                return Ok(Tube::H1 { lease: Lease::new(wire, counted), lifetimes });
+                let lease = Lease::new(wire, counted, cluster.http1_trailers);
+                return Ok(Tube::H1 { lease, lifetimes });
             }
             // At the limit: one that exists has to come free.
-            Err(Refusal::Overflow) => {
+            Err(Refusal::Overflow) if !want.fresh => {
                 let _ = timeout(LOOK_AGAIN, pools.returned.notified()).await;
                 if let Some(lease) = pools.take(seat.host()) {
                     return Ok(Tube::H1 { lease, lifetimes });
@@ -120,7 +155,7 @@ async fn shared(
             Ok(counted) => {
                 let wire = connect(worker, cluster, host.address(), &counted).await?;
                 counted.established(true);
-                let opened = pools.open((host, lifetimes), wire, counted).await;
+                let opened = pools.open((host, lifetimes), cluster.http2, (wire, counted)).await;
                 return opened
                     .map_err(|error| Fault::ConnectFailed { reason: reason(&error).into() });
             }

@@ -85,7 +85,9 @@ impl<'a> Responder<'a> {
                     outgoing.encoder = h1::Encoder::UntilClose;
                 }
                 let close = manner.close || unframed;
-                h1::write_response(response, &outgoing.encoder, close, outgoing.out);
+                // Where HTTP/1.0 is not spoken the client is told so in HTTP/1.1.
+                let http10 = manner.http10 && response.status != 426;
+                h1::write_response(response, &outgoing.encoder, (http10, close), outgoing.out);
                 Ok(Sink::H1(outgoing))
             }
             Responder::H2(mut stream) => {
@@ -97,15 +99,26 @@ impl<'a> Responder<'a> {
         }
     }
 
-    /// Switches protocols: the head of a 101 response, after which the connection is a byte stream.
-    /// Only HTTP/1.1 has it.
-    pub(crate) async fn switch(self, response: &Response) -> io::Result<()> {
+    /// Switches protocols: after this head the connection is a byte stream, or this stream of HTTP/2,
+    /// whose sending half comes back.
+    pub(crate) async fn switch(
+        self,
+        response: &mut Response,
+    ) -> io::Result<Option<::h2::SendStream<Bytes>>> {
+        // A stream of bytes has no length.
+        response.fields.remove("content-length");
         match self {
             Responder::H1(mut outgoing) => {
-                h1::write_response(response, &h1::Encoder::UntilClose, false, outgoing.out);
-                outgoing.flush().await
+                let manner = (false, false);
+                h1::write_response(response, &h1::Encoder::UntilClose, manner, outgoing.out);
+                outgoing.flush().await.map(|()| None)
             }
-            Responder::H2(_) => Err(io::ErrorKind::Unsupported.into()),
+            Responder::H2(mut stream) => {
+                // Switching is answered with success there (RFC 8441 section 5).
+                response.status = 200;
+                let sent = stream.send_response(h2::to_response(response), false);
+                sent.map(Some).map_err(h2::io_error)
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ impl Shared {
     /// older one: that is what an ACK promises. A request that began with the old table finds the
     /// old upstreams beside it.
     pub(crate) fn publish(&self, table: Arc<Table>) {
-        self.upstreams.sync(&table);
+        self.upstreams.sync(self.clock.now(), &table);
         let directory = self.upstreams.directory();
         *lock(&self.now) = Arc::new(InForce { table, directory });
         self.version.fetch_add(1, Ordering::Release);

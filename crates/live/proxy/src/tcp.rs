@@ -8,7 +8,7 @@ use traffic::{
     Fault, Flag, Flags, Outcome, Peer, Seat, TcpChain, TcpDecision, TcpForward, Upstream,
 };
 
-use crate::reach::connect;
+use crate::reach::{self, connect};
 use crate::relay::{Moved, relay};
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -69,7 +69,7 @@ async fn pass(
         Ok(reached) => reached,
         Err(fault) => {
             client.wire.reset_on_close();
-            return (Moved::default(), fault.flag().into());
+            return (Moved::default(), fault.flags());
         }
     };
     let relaying =
@@ -100,7 +100,7 @@ async fn reach(
     for _ in 0..forward.max_connect_attempts {
         let now = worker.shared.clock.now();
         let attempt = forward.attempt(now);
-        let seat = upstream.pick(now, &forward.permit, &attempt, &mut worker.dice.borrow_mut())?;
+        let seat = reach::pick(worker, upstream, &forward.permit, &attempt).await?;
         let counted = seat.connect()?;
         match connect(worker, &cluster, seat.host().address(), &counted).await {
             Ok(wire) => {

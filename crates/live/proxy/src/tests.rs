@@ -8,7 +8,9 @@ mod control_plane;
 mod forwarding;
 mod http2;
 mod lifecycle;
+mod patience;
 mod strictness;
+mod tunnels;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

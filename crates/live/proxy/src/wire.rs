@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 
 /// First read of a connection; grows with what the peer sends, up to [`READ_MOST`].
 const READ_LEAST: usize = 8 * 1024;
+/// A buffer up to this size stays with a connection that waits.
+const READ_KEPT: usize = 16 * 1024;
 /// Largest single read: large bodies move in few system calls, an idle connection holds none of it.
 const READ_MOST: usize = 256 * 1024;
 
@@ -46,7 +48,13 @@ impl Wire {
                     }
                     return Ok(n);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Whoever waits long holds no large buffer.
+                    if buf.is_empty() && buf.capacity() > READ_KEPT {
+                        *buf = BytesMut::new();
+                        self.next_read.set(READ_LEAST);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -75,6 +83,11 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// The address of this end.
+    pub(crate) fn local_ip(&self) -> Option<std::net::IpAddr> {
+        self.tcp.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     /// Tells the peer that nothing more comes, and keeps reading possible.

@@ -50,8 +50,11 @@ pub(crate) struct Worker {
     pub(crate) pools: Pools,
     pub(crate) date: Date,
     pub(crate) recorder: RefCell<Recorder>,
-    /// Copies under way.
+    /// Copies under way, and the bytes of their bodies.
     pub(crate) mirrors: Cell<usize>,
+    pub(crate) mirrored_bytes: Cell<usize>,
+    /// Bytes of request bodies that are kept beyond each one's own part.
+    pub(crate) kept: Cell<usize>,
     /// Wakes idle downstream connections when the proxy drains or a listener goes.
     pub(crate) wake_idle: Notify,
 }
@@ -68,6 +71,8 @@ impl Worker {
             date: Date::default(),
             recorder: RefCell::new(Recorder::new(workload)),
             mirrors: Cell::new(0),
+            mirrored_bytes: Cell::new(0),
+            kept: Cell::new(0),
             wake_idle: Notify::new(),
         }
     }

@@ -31,6 +31,8 @@ pub struct Answer {
     pub virtual_host: String,
     /// The cluster that the request was meant for; empty when there was none.
     pub cluster: String,
+    /// Whether the connection ends after it.
+    pub is_last: bool,
 }
 
 impl Answer {
@@ -58,6 +60,12 @@ impl Answer {
             details: details.into(),
             ..Self::default()
         }
+    }
+
+    /// The connection ends after it: who sends such a request is not believed about where the next one begins.
+    pub(crate) fn last(mut self) -> Self {
+        self.is_last = true;
+        self
     }
 
     /// The value of a header.

@@ -19,7 +19,8 @@ pub struct Attempt {
     policy: Option<Arc<RetryPolicy>>,
     retries_left: u32,
     next_interval: Duration,
-    tried: Vec<HostId>,
+    /// Where earlier attempts went, and the priorities of these hosts.
+    tried: Vec<(HostId, u32)>,
     hash: Option<u64>,
     destination: Option<SocketAddr>,
     /// Counts in the breaker for retries, as long as this attempt lives.
@@ -99,7 +100,37 @@ impl Attempt {
 
     /// Whether an earlier attempt went to this host.
     pub(crate) fn has_tried(&self, host: HostId) -> bool {
-        self.tried.contains(&host)
+        self.tried.iter().any(|(tried, _)| *tried == host)
+    }
+
+    /// The priorities that this attempt keeps away from, by their places; empty for none. `available` is the health of each.
+    ///
+    /// After every so many attempts those that they went to are left out, until none is left: then all begin anew.
+    /// Spec: Envoy, `previous_priorities`.
+    pub(crate) fn excluded_priorities(&self, available: &[u64]) -> Vec<bool> {
+        let every = self.policy.as_ref().and_then(|policy| policy.previous_priorities);
+        let Some(every) = every.and_then(|every| usize::try_from(every).ok()) else {
+            return Vec::new();
+        };
+        let mut excluded: Vec<bool> = Vec::new();
+        let mut seen: Vec<u32> = Vec::new();
+        for (_, priority) in &self.tried {
+            seen.push(*priority);
+            if !seen.len().is_multiple_of(every.max(1)) {
+                continue;
+            }
+            excluded.resize(available.len(), false);
+            for priority in &seen {
+                let at = usize::try_from(*priority).unwrap_or(usize::MAX);
+                excluded.get_mut(at).into_iter().for_each(|out| *out = true);
+            }
+            let has_left = available.iter().zip(&excluded).any(|(a, out)| !out && *a != 0);
+            if !has_left {
+                excluded.clear();
+                seen.clear();
+            }
+        }
+        excluded
     }
 
     /// Decides whether to try again, and when. `seat` is where the attempt went; `None` when no host was picked.
@@ -135,7 +166,7 @@ impl Attempt {
         self.retries_left -= 1;
         self.number += 1;
         self.retrying = Some(retrying);
-        self.tried.extend(seat.map(|seat| seat.host().id()));
+        self.tried.extend(seat.map(|seat| (seat.host().id(), seat.host().priority())));
         Next::Again { attempt: self, after }
     }
 }

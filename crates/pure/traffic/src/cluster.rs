@@ -2,10 +2,13 @@
 
 mod compile;
 mod endpoints;
+mod picking;
+mod slow_start;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 pub use endpoints::{Endpoint, Endpoints, Health, Locality, Place};
+pub(crate) use slow_start::SlowStart;
 use xds::core;
 
 use crate::{http::Http2Settings, upstream::OutlierPolicy};
@@ -25,6 +28,8 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// Limits of HTTP/2.
     pub http2: Http2Settings,
+    /// Whether trailers of HTTP/1.1 are passed on, or dropped.
+    pub http1_trailers: bool,
     /// How long a pooled connection without requests is kept; `None` is for ever.
     pub idle_timeout: Option<Duration>,
     /// How long a connection lives; `None` is for ever.
@@ -39,13 +44,19 @@ pub struct Cluster {
     pub socket_options: Vec<SocketOption>,
     /// How often names are resolved anew.
     pub dns_refresh: Duration,
+    /// How soon a name is resolved anew after no server answered.
+    pub dns_failure_refresh: Duration,
     /// Whether the time to live of DNS answers counts instead.
     pub respect_dns_ttl: bool,
     /// Which addresses are looked for.
     pub dns_family: DnsFamily,
     /// Metadata, such as what Istio says about the service.
     pub metadata: Option<core::Metadata>,
+    /// How long one attempt at a host may live; `None` is for ever.
+    pub max_stream_duration: Option<Duration>,
     pub(crate) balance: Balance,
+    /// How the share of a new host grows.
+    pub(crate) slow_start: Option<SlowStart>,
     pub(crate) panic_threshold: f64,
     pub(crate) locality_weighted: bool,
     pub(crate) hash_hostnames: bool,
@@ -149,6 +160,8 @@ pub(crate) enum Balance {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits {
     pub(crate) connections: u32,
+    /// Connections to one host.
+    pub(crate) host_connections: u32,
     pub(crate) pending: u32,
     pub(crate) requests: u32,
     pub(crate) retries: u32,
@@ -157,6 +170,11 @@ pub(crate) struct Limits {
 }
 
 impl Cluster {
+    /// Whether the hash of a request decides which host it gets.
+    pub(crate) const fn hashes(&self) -> bool {
+        matches!(self.balance, Balance::RingHash { .. } | Balance::Maglev { .. })
+    }
+
     /// The name of the endpoint resource, for clusters that have one.
     #[must_use]
     pub fn endpoints_name(&self) -> Option<&Arc<str>> {

@@ -87,7 +87,9 @@ impl CorsPolicy {
         }
         let is_preflight = head.method == "OPTIONS"
             && head.header("access-control-request-method").is_some_and(|m| !m.is_empty());
-        if !self.origins.iter().any(|matcher| matcher.matches(origin)) {
+        // Whoever lets a star through lets everyone through.
+        let lets_in = |it: &StringMatch| it.matches(origin) || it.matches(b"*");
+        if !self.origins.iter().any(lets_in) {
             if is_preflight && !self.forward_preflights {
                 return Verdict::Answer(Answer::new(200, "", Flags::NONE, "cors_response"));
             }

@@ -20,7 +20,7 @@ use crate::{
     manners::Manners,
     moment::Moment,
     retry::RetryPolicy,
-    route::{Forwarding, Route, Target},
+    route::{Forwarding, GrpcTimeout, Route, Target, Times},
     upstream::Seat,
 };
 
@@ -52,19 +52,51 @@ pub struct Forward {
     pub(crate) path: Option<String>,
     pub(crate) original_path: Option<String>,
     pub(crate) authority: Authority,
+    /// What came, where it is changed here.
     pub(crate) original_authority: Option<String>,
+    pub(crate) tells_forwarded_host: bool,
     pub(crate) manners: Manners,
     pub(crate) rendered: Rendered,
     pub(crate) rendered_response: Rendered,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) per_try_timeout: Option<Duration>,
-    pub(crate) max_duration: Option<Duration>,
+    pub(crate) times: Times,
     pub(crate) hash: Option<u64>,
     pub(crate) set_cookie: Option<String>,
     pub(crate) retry: Option<Arc<RetryPolicy>>,
     pub(crate) destination: Option<SocketAddr>,
     pub(crate) cors: Option<Grant>,
-    pub(crate) upgrade: bool,
+    pub(crate) tunnel: Tunnel,
+}
+
+/// What a request wants its connection to become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tunnel {
+    /// It is HTTP to its end.
+    #[default]
+    No,
+    /// A stream of another protocol, once the upstream has switched to it (101).
+    Upgrade,
+    /// A tunnel that the upstream makes (CONNECT, answered with 2xx).
+    Connect,
+    /// A tunnel that begins here: the upstream gets nothing but what comes out of it.
+    Terminate,
+}
+
+impl Tunnel {
+    /// Whether there is one.
+    #[must_use]
+    pub const fn is_wanted(self) -> bool {
+        !matches!(self, Self::No)
+    }
+
+    /// Whether a response of this status makes the connection a stream of bytes.
+    #[must_use]
+    pub const fn opens_with(self, status: u16) -> bool {
+        match self {
+            Self::No => false,
+            Self::Upgrade => status == 101,
+            Self::Connect | Self::Terminate => 200 <= status && status < 300,
+        }
+    }
 }
 
 /// A copy of a request.
@@ -149,13 +181,13 @@ impl Forward {
     /// How long the whole exchange may take, retries included, from the end of the request on; `None` is no limit.
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.times.timeout
     }
 
     /// How long one attempt may take until the head of the response; `None` is no limit.
     #[must_use]
     pub const fn per_try_timeout(&self) -> Option<Duration> {
-        self.per_try_timeout
+        self.times.per_try
     }
 
     /// How long one attempt may be idle until the head of the response; `None` is no limit.
@@ -173,16 +205,22 @@ impl Forward {
         }
     }
 
-    /// How long the request may live from its start, whatever happens; `None` is no limit.
+    /// How long the request may live from its start, whatever happens; `None` is no limit, zero is over at once.
     #[must_use]
     pub const fn max_stream_duration(&self) -> Option<Duration> {
-        self.max_duration
+        self.times.life
     }
 
-    /// Whether the request asks to upgrade its connection, and may.
+    /// How long the request may take to arrive as a whole; `None` is no limit.
     #[must_use]
-    pub const fn is_upgrade(&self) -> bool {
-        self.upgrade
+    pub fn request_timeout(&self) -> Option<Duration> {
+        self.settings.request_timeout
+    }
+
+    /// What the request wants its connection to become, and may.
+    #[must_use]
+    pub const fn tunnel(&self) -> Tunnel {
+        self.tunnel
     }
 
     /// What is retried; `None` is nothing.
@@ -200,26 +238,42 @@ impl Forward {
     /// The changes to the headers of the request, in order, for this attempt.
     ///
     /// Hop-by-hop headers (`connection`, `transfer-encoding`, `te`, …) are not among them: framing is the codec's.
-    pub fn request_edits(&self, attempt: &Attempt) -> impl Iterator<Item = Edit<'_>> {
+    pub fn request_edits(&self, now: Moment, attempt: &Attempt) -> impl Iterator<Item = Edit<'_>> {
         let forwarding = self.forwarding();
         let talks = !self.settings.suppress_envoy_headers;
         let number = u64::from(attempt.number());
-        let expected = self.per_try_timeout.or(self.timeout).filter(|_| talks);
+        // Retries have what the attempts before them left.
+        let elapsed = if number == 1 { Duration::ZERO } else { now - attempt.started() };
+        let expected = self.times.expected(elapsed);
+        let grpc = match self.times.grpc {
+            GrpcTimeout::Keep => None,
+            GrpcTimeout::Expected => expected,
+            GrpcTimeout::Fixed(time) => Some(time),
+        };
         let count = forwarding.attempt_count_in_request.then_some(number);
         let target = self.target();
         self.manners
             .request_edits(&self.settings)
-            .chain(expected.map(|timeout| {
+            .chain(grpc.map(|time| Edit::set("grpc-timeout", Value::GrpcTimeout(time))))
+            .chain(expected.filter(|_| talks).map(|timeout| {
                 let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
                 Edit::set("x-envoy-expected-rq-timeout-ms", Value::Number(millis))
             }))
             .chain(count.map(|count| Edit::set("x-envoy-attempt-count", Value::Number(count))))
             .chain(target.request_edits.iter().flat_map(|list| list.edits(&self.rendered)))
-            .chain(self.original_authority.as_deref().map(|authority| Edit {
-                action: Action::Join,
-                name: "x-forwarded-host",
-                value: Value::Bytes(authority.as_bytes()),
-            }))
+            .chain(self.original_authority.as_deref().filter(|_| self.tells_forwarded_host).map(
+                |authority| Edit {
+                    action: Action::Join,
+                    name: "x-forwarded-host",
+                    value: Value::Bytes(authority.as_bytes()),
+                },
+            ))
+            .chain(
+                self.original_authority
+                    .as_deref()
+                    .filter(|_| talks)
+                    .map(|old| Edit::set("x-envoy-original-host", Value::Bytes(old.as_bytes()))),
+            )
             .chain(
                 self.original_path
                     .as_deref()
@@ -257,15 +311,21 @@ impl Forward {
             .chain(self.settings.response_edits(self.manners.request_id))
     }
 
-    /// The answer to give when the attempts ended with a fault.
+    /// The answer to give when so many attempts ended with a fault.
     #[must_use]
-    pub fn fault_answer(&self, fault: &Fault, flags: Flags, head: &Head<'_>) -> Answer {
-        let mut answer = fault.answer().suited_to(head);
+    pub fn fault_answer(
+        &self,
+        fault: &Fault,
+        flags: Flags,
+        attempts: u32,
+        head: &Head<'_>,
+    ) -> Answer {
+        let mut answer = fault.answer_to(head, attempts);
         answer.flags = answer.flags.union(flags).union(self.flags);
         self.route.name.clone_into(&mut answer.route);
         (*self.route.virtual_host).clone_into(&mut answer.virtual_host);
         (*self.cluster).clone_into(&mut answer.cluster);
-        answer.edit(self.response_edits(&ResponseFacts::default()));
+        answer.edit(self.response_edits(&ResponseFacts { attempts, ..ResponseFacts::default() }));
         answer
     }
 

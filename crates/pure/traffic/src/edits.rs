@@ -1,6 +1,6 @@
 //! Changes to headers, as data that the codec applies.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 /// What an edit does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +51,8 @@ pub enum Value<'a> {
     Address(IpAddr),
     /// A random UUID of version 4, in its usual form.
     Uuid([u8; 16]),
+    /// A time as `grpc-timeout` writes it.
+    GrpcTimeout(Duration),
 }
 
 impl Value<'_> {
@@ -71,6 +73,7 @@ impl Value<'_> {
                 out.extend_from_slice(address.to_string().as_bytes());
             }
             Self::Uuid(random) => out.extend_from_slice(&uuid(*random)),
+            Self::GrpcTimeout(time) => write_grpc_timeout(*time, out),
         }
     }
 
@@ -96,6 +99,18 @@ fn write_number(mut number: u64, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+/// Writes a time in the finest unit from milliseconds on whose number has at most eight digits.
+fn write_grpc_timeout(time: Duration, out: &mut Vec<u8>) {
+    const MOST: u128 = 99_999_999;
+    let millis = time.as_millis();
+    let units = [(1, b'm'), (1000, b'S'), (60_000, b'M'), (3_600_000, b'H')];
+    let fitting = units.into_iter().find(|(length, _)| millis / length <= MOST);
+    let (length, unit) = fitting.unwrap_or((3_600_000, b'H'));
+    let number = (millis / length).min(MOST);
+    write_number(u64::try_from(number).unwrap_or(u64::MAX), out);
+    out.push(unit);
 }
 
 /// Writes random bytes as a UUID. Spec: RFC 9562, version 4.
@@ -130,6 +145,16 @@ mod tests {
         assert_eq!(text(&Value::Number(u64::MAX)), u64::MAX.to_string());
         assert_eq!(text(&Value::Address("10.0.255.1".parse().unwrap())), "10.0.255.1");
         assert_eq!(text(&Value::Address("fd00::1".parse().unwrap())), "fd00::1");
+        for (seconds, expected) in [
+            (1, "1000m"),
+            (0, "0m"),
+            (100_000, "100000S"),
+            (6_000_000_000, "1666666H"),
+            (u64::MAX, "99999999H"),
+        ] {
+            let timeout = Value::GrpcTimeout(Duration::from_secs(seconds));
+            assert_eq!(text(&timeout), expected);
+        }
         assert_eq!(text(&Value::Uuid([0xff; 16])), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

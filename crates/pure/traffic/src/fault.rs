@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     answer::{Answer, http_status},
-    flags::Flag,
-    head::Header,
+    flags::{Flag, Flags},
+    head::{Head, Header},
 };
 
 /// How one attempt ended, as the retry policy and outlier detection see it.
@@ -93,6 +93,18 @@ pub enum Fault {
     Timeout,
     /// The longest life of an upstream stream is over.
     MaxStreamDuration,
+    /// Neither side of the request moved for too long.
+    StreamIdle {
+        /// Whether all of the request had arrived.
+        request_complete: bool,
+    },
+    /// The request did not arrive as a whole in time.
+    RequestTimeout,
+    /// The request lived for too long.
+    DurationOver {
+        /// Whether all of the request had arrived.
+        request_complete: bool,
+    },
     /// A circuit breaker is open.
     Overflow,
     /// The cluster has no host to offer.
@@ -102,10 +114,16 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The flag of access records.
+    /// Whether it says something about our own side of the exchange alone: the downstream's patience or ours with it.
     #[must_use]
-    pub const fn flag(&self) -> Flag {
-        match self {
+    pub const fn is_of_downstream(&self) -> bool {
+        matches!(self, Self::StreamIdle { .. } | Self::RequestTimeout | Self::DurationOver { .. })
+    }
+
+    /// The flag of access records, if there is one for it.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let flag = match self {
             Self::ConnectFailed { .. } | Self::ConnectTimeout => Flag::UpstreamConnectionFailure,
             Self::NotResolved => Flag::DnsResolutionFailed,
             Self::Terminated { .. } => Flag::UpstreamConnectionTermination,
@@ -119,7 +137,10 @@ impl Fault {
             Self::Overflow => Flag::UpstreamOverflow,
             Self::NoHealthyUpstream => Flag::NoHealthyUpstream,
             Self::NoCluster => Flag::NoClusterFound,
-        }
+            Self::StreamIdle { .. } => Flag::StreamIdleTimeout,
+            Self::DurationOver { .. } | Self::RequestTimeout => return Flags::NONE,
+        };
+        flag.into()
     }
 
     /// The status that the downstream gets when there is no retry.
@@ -129,7 +150,10 @@ impl Fault {
             Self::PerTryTimeout
             | Self::PerTryIdleTimeout
             | Self::Timeout
-            | Self::MaxStreamDuration => 504,
+            | Self::MaxStreamDuration
+            | Self::StreamIdle { request_complete: true }
+            | Self::DurationOver { request_complete: true } => 504,
+            Self::StreamIdle { .. } | Self::DurationOver { .. } | Self::RequestTimeout => 408,
             Self::Protocol { .. } => 502,
             _ => 503,
         }
@@ -146,6 +170,9 @@ impl Fault {
                 return Cow::Borrowed("upstream_max_stream_duration_reached");
             }
             Self::NoHealthyUpstream => return Cow::Borrowed("no_healthy_upstream"),
+            Self::StreamIdle { .. } => return Cow::Borrowed("stream_idle_timeout"),
+            Self::RequestTimeout => return Cow::Borrowed("request_overall_timeout"),
+            Self::DurationOver { .. } => return Cow::Borrowed("max_duration_timeout"),
             Self::NoCluster => return Cow::Borrowed("cluster_not_found"),
             Self::ConnectFailed { reason } if !reason.is_empty() => {
                 let reason: String =
@@ -166,18 +193,35 @@ impl Fault {
         Cow::Owned(format!("upstream_reset_before_response_started{{{reason}}}"))
     }
 
-    /// The answer that the downstream gets when there is no retry.
+    /// The gRPC status that a gRPC client gets, where it is not the one of the HTTP status.
+    const fn grpc_status(&self) -> Option<u32> {
+        match self {
+            Self::DurationOver { .. } => Some(4),
+            _ => None,
+        }
+    }
+
+    /// The answer to this request after so many attempts.
     #[must_use]
-    pub fn answer(&self) -> Answer {
+    pub fn answer_to(&self, head: &Head<'_>, attempts: u32) -> Answer {
+        match self.grpc_status() {
+            Some(status) if head.is_grpc() => self.answer(attempts).into_grpc(Some(status)),
+            _ => self.answer(attempts).suited_to(head),
+        }
+    }
+
+    /// The answer that the downstream gets after so many attempts.
+    #[must_use]
+    pub fn answer(&self, attempts: u32) -> Answer {
+        let which =
+            if attempts > 1 { "retried and the latest reset reason" } else { "reset reason" };
         let reset = |reason: &str| {
             Cow::Owned(format!(
-                "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+                "upstream connect error or disconnect/reset before headers. {which}: {reason}"
             ))
         };
         let body: Cow<'static, str> = match self {
-            Self::ConnectFailed { reason } if !reason.is_empty() => {
-                reset(&format!("remote connection failure, transport failure reason: {reason}"))
-            }
+            // What the transport said is for the access record: it tells strangers about the inside.
             Self::ConnectFailed { .. } | Self::NotResolved => reset("remote connection failure"),
             Self::ConnectTimeout => reset("connection timeout"),
             Self::Terminated { .. } => reset("connection termination"),
@@ -192,8 +236,11 @@ impl Fault {
             Self::MaxStreamDuration => Cow::Borrowed("upstream max stream duration reached"),
             Self::NoHealthyUpstream => Cow::Borrowed("no healthy upstream"),
             Self::NoCluster => Cow::Borrowed(""),
+            Self::StreamIdle { .. } => Cow::Borrowed("stream timeout"),
+            Self::RequestTimeout => Cow::Borrowed("request timeout"),
+            Self::DurationOver { .. } => Cow::Borrowed("downstream duration timeout"),
         };
-        let mut answer = Answer::new(self.status(), body, self.flag(), self.details());
+        let mut answer = Answer::new(self.status(), body, self.flags(), self.details());
         if matches!(self, Self::Overflow) {
             answer.headers.push((Cow::Borrowed("x-envoy-overloaded"), b"true".to_vec()));
         }
@@ -213,6 +260,12 @@ mod tests {
             (Fault::Overflow, 503, "UO", "upstream_reset_before_response_started{overflow}"),
             (Fault::Timeout, 504, "UT", "response_timeout"),
             (Fault::PerTryTimeout, 504, "UT", "upstream_per_try_timeout"),
+            (Fault::MaxStreamDuration, 504, "UMSDR", "upstream_max_stream_duration_reached"),
+            (Fault::StreamIdle { request_complete: true }, 504, "SI", "stream_idle_timeout"),
+            (Fault::StreamIdle { request_complete: false }, 408, "SI", "stream_idle_timeout"),
+            (Fault::DurationOver { request_complete: true }, 504, "-", "max_duration_timeout"),
+            (Fault::DurationOver { request_complete: false }, 408, "-", "max_duration_timeout"),
+            (Fault::RequestTimeout, 408, "-", "request_overall_timeout"),
             (
                 Fault::Terminated { request_sent: true },
                 503,
@@ -233,10 +286,33 @@ mod tests {
             ),
         ];
         for (fault, status, flag, details) in table {
-            let answer = fault.answer();
+            let answer = fault.answer(1);
             assert_eq!(answer.status, status, "{fault:?}");
             assert_eq!(answer.flags.to_string(), flag, "{fault:?}");
             assert_eq!(answer.details, details, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_that_it_was_tried_again() {
+        let told =
+            |attempts| String::from_utf8_lossy(&Fault::Overflow.answer(attempts).body).into_owned();
+        assert!(told(1).ends_with("before headers. reset reason: overflow"));
+        assert!(told(2).ends_with("retried and the latest reset reason: overflow"));
+    }
+
+    #[test]
+    fn grpc_clients_are_told_in_their_own_words() {
+        let headers = [Header { name: "content-type", value: b"application/grpc" }];
+        let head = Head { headers: &headers, ..Head::default() };
+        for (fault, status) in [
+            (Fault::DurationOver { request_complete: true }, "4"),
+            (Fault::StreamIdle { request_complete: true }, "14"),
+            (Fault::Timeout, "14"),
+        ] {
+            let answer = fault.answer_to(&head, 1);
+            assert_eq!(answer.header("grpc-status"), Some(status.as_bytes()), "{fault:?}");
+            assert_eq!(answer.status, 200);
         }
     }
 

@@ -4,15 +4,15 @@ mod settings;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
-pub(crate) use settings::split_port;
 pub use settings::{Codec, Http2Settings, HttpSettings, ServerHeader, Underscores};
+pub(crate) use settings::{refuse_http1, split_port};
 
 use crate::{
     access,
     answer::Answer,
     cluster::{Cluster, Discovery},
     cors::{Grant, Verdict},
-    decision::{Authority, Decision, Forward, Mirror},
+    decision::{Authority, Decision, Forward, Mirror, Tunnel},
     dice::Dice,
     edits::Edit,
     flags::{Flag, Flags},
@@ -95,6 +95,12 @@ impl HttpChain {
 
     /// Decides about one request.
     pub fn decide(&self, table: &Table, head: &Head<'_>, peer: &Peer, dice: &mut Dice) -> Decision {
+        let came = head;
+        let mut head = *came;
+        if head.authority.is_empty() && head.version == Version::Http10 {
+            head.authority = &self.settings.default_host_for_http_10;
+        }
+        let head = &head;
         if let Some(answer) = self.refusal(head) {
             return self.answer(answer, head);
         }
@@ -108,7 +114,7 @@ impl HttpChain {
             }
             Normal::Rejected if is_path => {
                 let answer = Answer::new(400, "", Flags::NONE, "path_normalization_failed");
-                return self.answer(answer, head);
+                return self.answer(answer.last(), head);
             }
             _ => Cow::Borrowed(head.path),
         };
@@ -123,7 +129,7 @@ impl HttpChain {
                 if let Cow::Owned(path) = path {
                     forward.path.get_or_insert(path);
                 }
-                if authority.len() != head.authority.len() && forward.authority == Authority::Keep {
+                if authority.len() != came.authority.len() && forward.authority == Authority::Keep {
                     forward.authority = Authority::Rewritten(authority.to_owned());
                 }
                 Decision::Forward(forward)
@@ -135,12 +141,16 @@ impl HttpChain {
     /// What is wrong with the head itself.
     fn refusal(&self, head: &Head<'_>) -> Option<Answer> {
         if head.version == Version::Http10 && !self.settings.accept_http_10 {
-            return Some(Answer::new(426, "", Flags::NONE, "low_version"));
+            return Some(Answer::new(426, "", Flags::NONE, "low_version").last());
         }
         if head.authority.is_empty() {
-            return Some(Answer::new(400, "", Flags::NONE, "missing_host_header"));
+            return Some(Answer::new(400, "", Flags::NONE, "missing_host_header").last());
         }
-        if head.method == "CONNECT" || head.path == "*" || head.path.starts_with('/') {
+        // A fragment is the client's alone. Who sends one means to hide a path behind it.
+        if head.path.contains('#') {
+            return Some(Answer::new(400, "", Flags::NONE, "path_normalization_failed").last());
+        }
+        if head.method == "CONNECT" || head.path.starts_with('/') {
             return None;
         }
         let details =
@@ -163,7 +173,7 @@ impl HttpChain {
             let of_route = found.and_then(|route| route.forwarding()?.allows_upgrade(protocol));
             if !of_route.unwrap_or_else(|| self.settings.allows_upgrade(protocol)) {
                 let answer = Answer::new(403, "", Flags::NONE, "upgrade_failed");
-                return self.answer(answer, head);
+                return self.answer(answer.last(), head);
             }
         }
         let Some(route) = found else {
@@ -182,12 +192,20 @@ impl HttpChain {
                 let edits = direct.response_edits();
                 let rendered = render(edits, &scene);
                 answer.edit(edits.iter().flat_map(|list| list.edits(&rendered)));
-                self.answer(answer, head)
+                if !answer.body.is_empty() && answer.header("content-type").is_none() {
+                    answer.headers.push((Cow::Borrowed("content-type"), b"text/plain".to_vec()));
+                }
+                self.answer(answer.suited_to(head), head)
             }
             Action::Forward(forwarding) => {
                 let mut decision = self.forward(table, route, forwarding, arrival, dice);
                 if let Decision::Forward(forward) = &mut decision {
-                    forward.upgrade = upgrade.is_some() || is_connect;
+                    forward.tunnel = match (is_connect, upgrade) {
+                        (true, _) if forwarding.ends_connect => Tunnel::Terminate,
+                        (true, _) => Tunnel::Connect,
+                        (false, Some(_)) => Tunnel::Upgrade,
+                        (false, None) => Tunnel::No,
+                    };
                 }
                 decision
             }
@@ -206,14 +224,18 @@ impl HttpChain {
         let Arrival { head, peer, manners, random } = *arrival;
         let sender = Sender { remote: manners.remote, connection: (peer.source, peer.destination) };
         let (hash, set_cookie) = hash::hash(&forwarding.hash, head, &sender);
-        let target = forwarding.pick(random, hash);
+        let target = forwarding.pick(head, random, hash);
         let chosen = &forwarding.targets[target];
-        let filtered = match self.filter(route, Some(target), arrival, dice) {
+        let name = chosen.cluster_of(head);
+        // What a client names is no label for metrics until it is known to exist.
+        let known = table.cluster(&name).is_some() || chosen.cluster_header.is_none();
+        let label = if known { &*name } else { "" };
+        let filtered = match self.filter(route, Some((target, &name)), arrival, dice) {
             Ok(filtered) => filtered,
             Err(mut answer) => {
                 route.name.clone_into(&mut answer.route);
                 (*route.virtual_host).clone_into(&mut answer.virtual_host);
-                (*chosen.cluster).clone_into(&mut answer.cluster);
+                label.clone_into(&mut answer.cluster);
                 return self.answer(*answer, head);
             }
         };
@@ -221,13 +243,13 @@ impl HttpChain {
             Ok(permit) => permit,
             Err(answer) => return self.answer(*answer, head),
         };
-        let scene = self.scene(arrival, route, &chosen.cluster);
-        let Some(cluster) = table.cluster(&chosen.cluster) else {
+        let scene = self.scene(arrival, route, &name);
+        let Some(cluster) = table.cluster(&name) else {
             let status = forwarding.cluster_not_found;
             let mut answer = Answer::new(status, "", Flag::NoClusterFound, "cluster_not_found");
             route.name.clone_into(&mut answer.route);
             (*route.virtual_host).clone_into(&mut answer.virtual_host);
-            (*chosen.cluster).clone_into(&mut answer.cluster);
+            label.clone_into(&mut answer.cluster);
             let mut answer = answer.suited_to(head);
             let rendered = render(&chosen.response_edits, &scene);
             answer.edit(chosen.response_edits.iter().flat_map(|list| list.edits(&rendered)));
@@ -236,12 +258,13 @@ impl HttpChain {
         let path = forwarding.path_rewrite.apply(head.path, &route.matcher.path);
         let rewrite = chosen.host_rewrite.as_ref().unwrap_or(&forwarding.host_rewrite);
         let authority = rewrite.apply(head);
-        let keeps_old = forwarding.append_x_forwarded_host && authority != Authority::Keep;
-        let (timeout, max_duration) = forwarding.time_limits(head);
-        let retry = forwarding.retry_policy(head);
+        let keeps_old = authority != Authority::Keep;
+        let may_ask = manners.is_internal;
+        let retry = forwarding.retry_policy(head, may_ask);
         let per_try = forwarding.retry.as_ref().and_then(|policy| policy.per_try_timeout);
+        let life = self.settings.max_stream_duration;
         Decision::Forward(Box::new(Forward {
-            cluster: Arc::clone(&chosen.cluster),
+            cluster: Arc::clone(&name),
             permit,
             delay: filtered.delay,
             flags: filtered.flags,
@@ -255,16 +278,16 @@ impl HttpChain {
             path,
             authority,
             original_authority: keeps_old.then(|| head.authority.to_owned()),
+            tells_forwarded_host: forwarding.append_x_forwarded_host,
             manners: manners.clone(),
-            timeout,
-            per_try_timeout: per_try.filter(|each| timeout.is_none_or(|all| *each < all)),
-            max_duration: max_duration.or(self.settings.max_stream_duration),
+            times: forwarding.limits.of(head, may_ask, per_try, life),
             hash,
-            set_cookie,
-            retry: retry.cloned(),
+            // Where nothing is hashed a cookie would say nothing.
+            set_cookie: set_cookie.filter(|_| cluster.hashes()),
+            retry,
             destination: destination(cluster, head, peer),
             cors: filtered.cors,
-            upgrade: false,
+            tunnel: Tunnel::No,
         }))
     }
 
@@ -272,14 +295,12 @@ impl HttpChain {
     fn filter(
         &self,
         route: &Route,
-        target: Option<usize>,
+        target: Option<(usize, &str)>,
         arrival: &Arrival<'_>,
         dice: &mut Dice,
     ) -> Result<Filtered, Box<Answer>> {
         let mut filtered = Filtered::default();
-        let cluster = target
-            .and_then(|at| route.forwarding().map(|forwarding| &*forwarding.targets[at].cluster))
-            .unwrap_or("");
+        let (target, cluster) = (target.map(|(at, _)| at), target.map_or("", |(_, name)| name));
         for filter in &self.filters {
             let own = route.per_filter(target, &filter.name);
             match own {
@@ -332,12 +353,13 @@ impl HttpChain {
             .mirrors
             .iter()
             .filter(|mirror| mirror.share.holds(dice.roll()))
-            .map(|mirror| {
+            .filter_map(|mirror| {
                 let authority = match authority {
                     Authority::Rewritten(authority) => authority,
                     _ => head.authority,
                 };
-                Mirror { cluster: Arc::clone(&mirror.cluster), authority: mirror.host(authority) }
+                let cluster = mirror.cluster_of(head)?;
+                Some(Mirror { cluster, authority: mirror.host(authority) })
             })
             .collect()
     }
@@ -372,7 +394,9 @@ impl HttpChain {
 fn destination(cluster: &Cluster, head: &Head<'_>, peer: &Peer) -> Option<SocketAddr> {
     match &cluster.discovery {
         Discovery::OriginalDst { header: Some(header), .. } => {
-            std::str::from_utf8(head.header(header)?).ok()?.parse().ok()
+            let named = head.header(header).and_then(|value| std::str::from_utf8(value).ok());
+            // Without the header the connection decides, as without this rule.
+            named.and_then(|text| text.trim().parse().ok()).or(Some(peer.destination))
         }
         _ => Some(peer.destination),
     }

@@ -43,7 +43,7 @@ pub use answer::Answer;
 pub use attempt::{Attempt, Next};
 pub use cluster::Cluster;
 pub use config::{Config, Rejection};
-pub use decision::{Decision, Forward, Mirror, ResponseFacts};
+pub use decision::{Decision, Forward, Mirror, ResponseFacts, Tunnel};
 pub use detect::{Detected, Inspect, Verdict};
 pub use dice::Dice;
 pub use edits::{Action, Edit, Value};

@@ -37,6 +37,17 @@ const EDGE_ONLY: &[&str] = &[
     "x-envoy-original-path",
 ];
 
+/// Headers of internal callers that the router obeys and keeps to itself.
+const OBEYED: &[&str] = &[
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retry-on",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-max-retries",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+];
+
 /// What is done to the headers of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
@@ -49,7 +60,8 @@ pub(crate) struct Manners {
     forwarded_for: Option<IpAddr>,
     forwarded_proto: Option<&'static str>,
     forwarded_port: Option<u16>,
-    is_internal: bool,
+    /// Whether it comes from within, so that its `x-envoy-…` headers count.
+    pub(crate) is_internal: bool,
     /// A bit for each name of [`INTERNAL_ONLY`] and then of [`EDGE_ONLY`] that has to go.
     stripped: u32,
     strips_client_cert: bool,
@@ -152,7 +164,7 @@ fn stripped(head: &Head<'_>, is_internal: bool, is_edge: bool) -> u32 {
         let place = |list: &[&str]| list.iter().position(|name| *name == header.name);
         if let Some(at) = place(INTERNAL_ONLY) {
             // The internal mark itself is always taken off; it is set anew where it is true.
-            if !is_internal || at == 0 {
+            if !is_internal || at == 0 || OBEYED.contains(&header.name) {
                 bits |= 1 << at;
             }
         } else if let Some(at) = place(EDGE_ONLY).filter(|_| is_edge) {
@@ -250,8 +262,11 @@ mod tests {
         let settings =
             HttpSettings { internal_ranges: vec!["9.0.0.0/8".parse().unwrap()], ..gateway() };
         assert_eq!(
-            told(&settings, &[("x-envoy-retry-on", "5xx"), ("x-request-id", "a")]),
-            "x-forwarded-for+=9.9.9.9 x-forwarded-proto=http x-envoy-internal=true from 9.9.9.9"
+            told(
+                &settings,
+                &[("x-envoy-retry-on", "5xx"), ("x-envoy-ip-tags", "b"), ("x-request-id", "a")]
+            ),
+            "-x-envoy-retry-on x-forwarded-for+=9.9.9.9 x-forwarded-proto=http x-envoy-internal=true from 9.9.9.9"
         );
     }
 

@@ -114,6 +114,13 @@ impl HeaderMatch {
         })
     }
 
+    /// Matches a header that is there.
+    pub(crate) fn present(name: &str) -> Self {
+        let name = name.to_ascii_lowercase().into();
+        let rule = HeaderRule::Present(true);
+        Self { name, rule, invert: false, missing_is_empty: false }
+    }
+
     /// Compiles a list.
     pub(crate) fn compile_all(
         matchers: &[proto::HeaderMatcher],
@@ -126,7 +133,7 @@ impl HeaderMatch {
             .collect()
     }
 
-    /// Whether the head of a request matches. Several headers of one name count as one, joined by commas.
+    /// Whether the head of a request matches. Of several headers of one name any one is enough.
     pub(crate) fn matches(&self, head: &Head<'_>) -> bool {
         if self.name.starts_with(':') || &*self.name == "host" {
             return self.accepts(head.header(&self.name));
@@ -136,16 +143,16 @@ impl HeaderMatch {
 
     /// Whether a list of headers matches.
     pub(crate) fn matches_headers(&self, headers: &[Header<'_>]) -> bool {
-        let mut values =
-            headers.iter().filter(|header| *header.name == *self.name).map(|header| header.value);
-        let first = values.next();
-        let Some(second) = values.next() else { return self.accepts(first) };
-        let mut joined = first.unwrap_or_default().to_vec();
-        for value in std::iter::once(second).chain(values) {
-            joined.push(b',');
-            joined.extend_from_slice(value);
+        let values = || {
+            headers.iter().filter(|header| *header.name == *self.name).map(|header| header.value)
+        };
+        if values().nth(1).is_none() {
+            return self.accepts(values().next());
         }
-        self.accepts(Some(&joined))
+        if let HeaderRule::Present(wanted) = self.rule {
+            return wanted != self.invert;
+        }
+        values().any(|value| self.holds(value)) != self.invert
     }
 
     fn accepts(&self, value: Option<&[u8]>) -> bool {
@@ -159,15 +166,19 @@ impl HeaderMatch {
             // A header that is not there matches nothing, not even an inverted rule.
             None => return false,
         };
-        let matches = match &self.rule {
+        self.holds(value) != self.invert
+    }
+
+    /// Whether the rule holds for a value, before it is turned round.
+    fn holds(&self, value: &[u8]) -> bool {
+        match &self.rule {
             HeaderRule::Text(text) => text.matches(value),
             HeaderRule::Range(start, end) => std::str::from_utf8(value)
                 .ok()
                 .and_then(|value| value.parse::<i64>().ok())
                 .is_some_and(|number| (*start..*end).contains(&number)),
             HeaderRule::Present(_) => true,
-        };
-        matches != self.invert
+        }
     }
 }
 
@@ -271,7 +282,7 @@ mod tests {
     fn every_header_rule() {
         let exact = || Some(Rule::ExactMatch("a".into()));
         let range = || Some(Rule::RangeMatch(kind::Int64Range { start: -1, end: 10 }));
-        let table: [(HeaderMatch, &[&str], bool); 18] = [
+        let table: [(HeaderMatch, &[&str], bool); 21] = [
             (header(exact(), false, false), &["a"], true),
             (header(exact(), false, false), &["b"], false),
             (header(exact(), true, false), &["b"], true),
@@ -286,8 +297,11 @@ mod tests {
             (header(range(), false, false), &["10"], false),
             (header(range(), false, false), &["x"], false),
             (header(range(), true, true), &[], true),
-            (header(Some(Rule::ExactMatch("a,b".into())), false, false), &["a", "b"], true),
+            (header(Some(Rule::ExactMatch("a,b".into())), false, false), &["a", "b"], false),
             (header(Some(Rule::SafeRegexMatch(regex(".*b"))), false, false), &["a", "b"], true),
+            (header(exact(), true, false), &["a", "b"], false),
+            (header(exact(), true, false), &["b", "c"], true),
+            (header(None, true, false), &["a", "b"], false),
             (header(Some(Rule::PrefixMatch("a".into())), false, false), &["abc"], true),
             (header(Some(Rule::SuffixMatch("c".into())), false, false), &["abc"], true),
         ];

@@ -1,10 +1,11 @@
 //! Which outcomes are tried again. Spec: Envoy `RetryPolicy` and `x-envoy-retry-on`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     dice::Dice,
     fault::{Fault, Outcome, header},
+    head::Head,
     matcher::HeaderMatch,
 };
 
@@ -29,6 +30,8 @@ pub struct RetryPolicy {
     pub avoid_previous_hosts: bool,
     /// How often another host is looked for.
     pub host_selection_attempts: u32,
+    /// After how many attempts the priorities that were tried are left out; `None` is never.
+    pub previous_priorities: Option<u32>,
     /// Headers of `retriable-headers`; any one is enough.
     pub(crate) headers: Vec<HeaderMatch>,
     /// Only requests with one of these are retried, when there are any.
@@ -111,6 +114,29 @@ impl RetryOn {
     }
 }
 
+/// A request may ask for so many retries at most: what is kept about each attempt is bounded by it.
+const MOST_ASKED: u32 = 100;
+
+impl Default for RetryPolicy {
+    /// Nothing is retried; the other values are Envoy's.
+    fn default() -> Self {
+        Self {
+            on: RetryOn::default(),
+            num_retries: 1,
+            per_try_timeout: None,
+            per_try_idle_timeout: None,
+            base_interval: Duration::from_millis(25),
+            max_interval: Duration::from_millis(250),
+            status_codes: Vec::new(),
+            avoid_previous_hosts: false,
+            host_selection_attempts: 1,
+            previous_priorities: None,
+            headers: Vec::new(),
+            request_headers: Vec::new(),
+        }
+    }
+}
+
 impl RetryPolicy {
     /// Whether this outcome is one that is tried again, if attempts are left.
     #[must_use]
@@ -138,12 +164,9 @@ impl RetryPolicy {
         // A breaker that is open, an empty cluster and a deadline that is over are not mended by trying again.
         if matches!(
             fault,
-            Fault::Overflow
-                | Fault::NoHealthyUpstream
-                | Fault::NoCluster
-                | Fault::Timeout
-                | Fault::MaxStreamDuration
-        ) {
+            Fault::Overflow | Fault::NoHealthyUpstream | Fault::NoCluster | Fault::Timeout
+        ) || fault.is_of_downstream()
+        {
             return false;
         }
         let on = self.on;
@@ -160,6 +183,32 @@ impl RetryPolicy {
             }
             _ => false,
         }
+    }
+
+    /// What the request itself asks for, on top of the route's policy; `None` when it asks for nothing.
+    ///
+    /// Spec: Envoy, router, `x-envoy-retry-on`, `x-envoy-retry-grpc-on`, `x-envoy-max-retries`,
+    /// `x-envoy-retriable-status-codes`, `x-envoy-retriable-header-names`.
+    pub(crate) fn asked(policy: Option<&Self>, head: &Head<'_>) -> Option<Arc<Self>> {
+        let text = |name| head.header(name).and_then(|value| std::str::from_utf8(value).ok());
+        let list = |name| text(name).into_iter().flat_map(|list| list.split(',').map(str::trim));
+        let mut on = policy.map_or(RetryOn::default(), |policy| policy.on);
+        let conditions = [text("x-envoy-retry-on"), text("x-envoy-retry-grpc-on")];
+        for words in conditions.into_iter().flatten() {
+            on.0 |= RetryOn::parse(words).0;
+        }
+        let attempts = text("x-envoy-max-retries").and_then(|text| text.trim().parse().ok());
+        if on.is_empty() || conditions == [None; 2] && attempts.is_none() {
+            return None;
+        }
+        let mut asked = policy.cloned().unwrap_or_default();
+        asked.on = on;
+        asked.num_retries = attempts.unwrap_or(asked.num_retries).min(MOST_ASKED);
+        let codes = list("x-envoy-retriable-status-codes");
+        asked.status_codes.extend(codes.filter_map(|code| code.parse::<u16>().ok()));
+        let names = list("x-envoy-retriable-header-names").filter(|name| !name.is_empty());
+        asked.headers.extend(names.map(HeaderMatch::present));
+        Some(Arc::new(asked))
     }
 
     /// The back-off before a retry: any time below the interval, each as likely as the other.
@@ -185,6 +234,7 @@ mod tests {
             status_codes: vec![418],
             avoid_previous_hosts: true,
             host_selection_attempts: 5,
+            previous_priorities: None,
             headers: Vec::new(),
             request_headers: Vec::new(),
         }
@@ -252,6 +302,11 @@ mod tests {
             ("gateway-error", &connect, true),
             ("5xx", &Fault::Overflow, false),
             ("5xx", &Fault::Timeout, false),
+            ("5xx", &Fault::MaxStreamDuration, true),
+            ("reset", &Fault::PerTryIdleTimeout, true),
+            ("5xx", &Fault::StreamIdle { request_complete: true }, false),
+            ("5xx", &Fault::RequestTimeout, false),
+            ("5xx", &Fault::DurationOver { request_complete: true }, false),
             ("5xx", &Fault::NoHealthyUpstream, false),
             ("unavailable", &late, false),
         ];
@@ -259,6 +314,38 @@ mod tests {
             let outcome = Outcome::Fault(fault.clone());
             assert_eq!(policy(on).wants_retry(&outcome), retried, "{on} {fault:?}");
         }
+    }
+
+    #[test]
+    fn a_request_may_ask_for_more() {
+        let asked = |policy: Option<&RetryPolicy>, headers: &[(&str, &str)]| {
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| Header { name, value: value.as_bytes() })
+                .collect();
+            let head = Head { headers: &headers, ..Head::default() };
+            RetryPolicy::asked(policy, &head)
+        };
+        let unavailable = Outcome::Response { status: 503, headers: &[] };
+        let teapot = Outcome::Response { status: 418, headers: &[] };
+        assert!(asked(None, &[("x-envoy-max-retries", "3")]).is_none());
+        assert!(asked(Some(&policy("5xx")), &[]).is_none());
+        let plain = asked(None, &[("x-envoy-retry-on", "5xx")]).unwrap();
+        assert_eq!((plain.num_retries, plain.wants_retry(&unavailable)), (1, true));
+        let more = asked(Some(&policy("reset")), &[("x-envoy-max-retries", "7")]).unwrap();
+        assert_eq!((more.num_retries, more.wants_retry(&unavailable)), (7, false));
+        let many = asked(Some(&policy("reset")), &[("x-envoy-max-retries", "999999")]).unwrap();
+        assert_eq!(many.num_retries, MOST_ASKED);
+        let on = ("x-envoy-retry-on", "retriable-status-codes,retriable-headers");
+        let codes = asked(None, &[on, ("x-envoy-retriable-status-codes", "418, x")]).unwrap();
+        assert!(codes.wants_retry(&teapot) && !codes.wants_retry(&unavailable));
+        let headers = [Header { name: "x-again", value: b"" }];
+        let again = Outcome::Response { status: 200, headers: &headers };
+        let names = asked(None, &[on, ("x-envoy-retriable-header-names", "X-Again")]).unwrap();
+        assert!(names.wants_retry(&again) && !names.wants_retry(&teapot));
+        let grpc = asked(None, &[("x-envoy-retry-grpc-on", "unavailable")]).unwrap();
+        let headers = [Header { name: "grpc-status", value: b"14" }];
+        assert!(grpc.wants_retry(&Outcome::Response { status: 200, headers: &headers }));
     }
 
     #[test]

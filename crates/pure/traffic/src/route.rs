@@ -3,11 +3,13 @@
 mod compile;
 mod direct;
 mod hosts;
+mod times;
 
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use direct::Direct;
 use regex::bytes::Regex;
+pub(crate) use times::{GrpcTimeout, TimeLimits, Times};
 
 use crate::{
     compile::Fraction,
@@ -90,7 +92,7 @@ pub(crate) enum PerFilter {
 pub(crate) struct Forwarding {
     pub(crate) targets: Vec<Target>,
     pub(crate) total_weight: u64,
-    pub(crate) pick_by_hash: bool,
+    pub(crate) chance: Chance,
     pub(crate) cluster_not_found: u16,
     pub(crate) path_rewrite: PathRewrite,
     pub(crate) host_rewrite: HostRewrite,
@@ -101,32 +103,30 @@ pub(crate) struct Forwarding {
     pub(crate) hash: Vec<HashPolicy>,
     pub(crate) mirrors: Vec<MirrorPolicy>,
     pub(crate) upgrades: Vec<(Box<[u8]>, bool)>,
+    /// Whether CONNECT ends here, so that the upstream gets bytes.
+    pub(crate) ends_connect: bool,
     pub(crate) attempt_count_in_request: bool,
     pub(crate) attempt_count_in_response: bool,
 }
 
-/// How long a request may take, as the route says.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TimeLimits {
-    /// Zero is no limit.
-    timeout: Duration,
-    /// For gRPC: the longest that `grpc-timeout` may ask for; zero is no limit.
-    max_grpc: Option<Duration>,
-    grpc_offset: Duration,
-    stream: Option<StreamLimit>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct StreamLimit {
-    max: Option<Duration>,
-    grpc_header_max: Option<Duration>,
-    grpc_header_offset: Duration,
+/// What decides between the clusters of a route.
+#[derive(Debug)]
+pub(crate) enum Chance {
+    /// The dice.
+    Dice,
+    /// The hash of the request, where it has one: a client stays with one cluster.
+    Hash,
+    /// The number in this header, where there is one.
+    Header(Box<str>),
 }
 
 /// One cluster of a route.
 #[derive(Debug)]
 pub(crate) struct Target {
+    /// Its name; empty when a header names it.
     pub(crate) cluster: Arc<str>,
+    /// The header that names the cluster.
+    pub(crate) cluster_header: Option<Box<str>>,
     pub(crate) weight: u64,
     pub(crate) request_edits: Option<Arc<EditList>>,
     pub(crate) response_edits: Option<Arc<EditList>>,
@@ -148,6 +148,7 @@ pub(crate) enum HostRewrite {
 #[derive(Debug)]
 pub(crate) struct MirrorPolicy {
     pub(crate) cluster: Arc<str>,
+    pub(crate) cluster_header: Option<Box<str>>,
     pub(crate) share: Fraction,
     keeps_host: bool,
     host: Option<Box<str>>,
@@ -211,12 +212,19 @@ impl Route {
 }
 
 impl Forwarding {
-    /// Picks a cluster by weight. With `use_hash_policy` the request's hash takes the place of chance.
-    pub(crate) fn pick(&self, random: u64, hash: Option<u64>) -> usize {
+    /// Picks a cluster by weight.
+    pub(crate) fn pick(&self, head: &Head<'_>, random: u64, hash: Option<u64>) -> usize {
         if self.targets.len() == 1 {
             return 0;
         }
-        let value = if self.pick_by_hash { hash.unwrap_or(random) } else { random };
+        let value = match &self.chance {
+            Chance::Dice => random,
+            Chance::Hash => hash.unwrap_or(random),
+            Chance::Header(name) => {
+                let text = head.header(name).and_then(|value| std::str::from_utf8(value).ok());
+                text.and_then(|text| text.trim().parse().ok()).unwrap_or(random)
+            }
+        };
         let mut left = value % self.total_weight;
         for (at, target) in self.targets.iter().enumerate() {
             if left < target.weight {
@@ -227,9 +235,10 @@ impl Forwarding {
         self.targets.len() - 1
     }
 
-    /// What is retried for this request.
-    pub(crate) fn retry_policy(&self, head: &Head<'_>) -> Option<&Arc<RetryPolicy>> {
-        self.retry.as_ref().filter(|policy| {
+    /// What is retried for this request. Only one that `may_ask` changes it with `x-envoy-…` headers.
+    pub(crate) fn retry_policy(&self, head: &Head<'_>, may_ask: bool) -> Option<Arc<RetryPolicy>> {
+        let asked = if may_ask { RetryPolicy::asked(self.retry.as_deref(), head) } else { None };
+        asked.or_else(|| self.retry.clone()).filter(|policy| {
             let wanted = &policy.request_headers;
             wanted.is_empty() || wanted.iter().any(|matcher| matcher.matches(head))
         })
@@ -242,36 +251,29 @@ impl Forwarding {
             .find(|(name, _)| name.eq_ignore_ascii_case(protocol))
             .map(|(_, enabled)| *enabled)
     }
+}
 
-    /// The limits of the whole exchange and of the stream, for one request.
-    pub(crate) fn time_limits(&self, head: &Head<'_>) -> (Option<Duration>, Option<Duration>) {
-        let limits = &self.limits;
-        let asked = || head.header("grpc-timeout").and_then(parse_grpc_timeout);
-        let some = |limit: Duration| (!limit.is_zero()).then_some(limit);
-        if let Some(stream) = &limits.stream {
-            let of_header = stream.grpc_header_max.and_then(|max| {
-                let asked = asked()?;
-                let capped = if max.is_zero() { asked } else { asked.min(max) };
-                Some(capped.saturating_sub(stream.grpc_header_offset))
-            });
-            return (None, of_header.or(stream.max).and_then(some));
-        }
-        let Some(max) = limits.max_grpc.filter(|_| head.is_grpc()) else {
-            return (some(limits.timeout), None);
-        };
-        let asked = asked().unwrap_or(Duration::ZERO);
-        let mut timeout = asked;
-        if timeout > limits.grpc_offset {
-            timeout -= limits.grpc_offset;
-        }
-        if !max.is_zero() && (timeout.is_zero() || max < timeout) {
-            timeout = max;
-        }
-        (some(timeout), None)
+impl Target {
+    /// The name of the cluster, for one request; empty when the header that names it is not there.
+    pub(crate) fn cluster_of(&self, head: &Head<'_>) -> Arc<str> {
+        named(&self.cluster, self.cluster_header.as_deref(), head)
     }
 }
 
+/// A name, or what a header says instead.
+fn named(name: &Arc<str>, header: Option<&str>, head: &Head<'_>) -> Arc<str> {
+    let Some(header) = header else { return Arc::clone(name) };
+    let value = head.header(header).and_then(|value| std::str::from_utf8(value).ok());
+    Arc::from(value.unwrap_or_default())
+}
+
 impl MirrorPolicy {
+    /// The name of the cluster, for one request; `None` when the header that names it is not there.
+    pub(crate) fn cluster_of(&self, head: &Head<'_>) -> Option<Arc<str>> {
+        let name = named(&self.cluster, self.cluster_header.as_deref(), head);
+        (!name.is_empty()).then_some(name)
+    }
+
     /// The authority of the copy: its own, or the old one with `-shadow`; `None` for the old one.
     pub(crate) fn host(&self, authority: &str) -> Option<String> {
         if let Some(host) = &self.host {
@@ -284,38 +286,5 @@ impl MirrorPolicy {
             Some((host, port)) if !port.contains(':') => format!("{host}-shadow:{port}"),
             _ => format!("{authority}-shadow"),
         })
-    }
-}
-
-/// Reads a `grpc-timeout`. Spec: gRPC over HTTP/2, at most eight digits and a unit.
-fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
-    let (unit, digits) = value.split_last()?;
-    if digits.is_empty() || 8 < digits.len() {
-        return None;
-    }
-    let amount: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(match unit {
-        b'H' => Duration::from_secs(amount * 3600),
-        b'M' => Duration::from_secs(amount * 60),
-        b'S' => Duration::from_secs(amount),
-        b'm' => Duration::from_millis(amount),
-        b'u' => Duration::from_micros(amount),
-        b'n' => Duration::from_nanos(amount),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_timeouts_are_read() {
-        assert_eq!(parse_grpc_timeout(b"10S"), Some(Duration::from_secs(10)));
-        assert_eq!(parse_grpc_timeout(b"2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(parse_grpc_timeout(b"250m"), Some(Duration::from_millis(250)));
-        for wrong in [&b"S"[..], b"10", b"-1S", b"123456789S", b"1x", b""] {
-            assert_eq!(parse_grpc_timeout(wrong), None);
-        }
     }
 }

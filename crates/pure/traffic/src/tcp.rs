@@ -156,11 +156,9 @@ impl TcpChain {
             None => Arc::clone(self.target(dice)),
         };
         let close = |flags| {
-            TcpDecision::Close(TcpClose {
-                flags,
-                cluster: String::from(&*cluster),
-                ..TcpClose::default()
-            })
+            // What a client names is no label for metrics.
+            let label = if self.by_server_name { "" } else { &*cluster };
+            TcpDecision::Close(TcpClose { flags, cluster: label.to_owned(), ..TcpClose::default() })
         };
         let permit = match access::check(None, peer) {
             Ok(permit) => permit,

@@ -79,7 +79,7 @@ impl Upstreams {
     /// Takes over a new table: new clusters appear, old ones go, and those that stay keep their state.
     ///
     /// Call it before the table decides about requests.
-    pub fn sync(&self, table: &Table) {
+    pub fn sync(&self, now: Moment, table: &Table) {
         let old = self.directory();
         let mut new = Directory::default();
         for entry in table.entries() {
@@ -89,7 +89,7 @@ impl Upstreams {
                 None => Arc::new(Upstream::new(Arc::clone(name), Arc::clone(&entry.cluster))),
             };
             let mut state = upstream.lock();
-            state.update(&entry.cluster, &entry.endpoints, &upstream.stats);
+            state.update(now, &entry.cluster, &entry.endpoints, &upstream.stats);
             drop(state);
             new.upstreams.insert(Arc::clone(name), Arc::clone(&upstream));
             new.sorted.push(upstream);
@@ -134,9 +134,21 @@ impl Upstreams {
 
     /// Takes the addresses of a name. An empty list means that the name has none; a failed look-up is not reported, so that
     /// the old addresses stay.
-    pub fn resolved(&self, cluster: &str, name: &str, addresses: &[IpAddr]) {
+    pub fn resolved(&self, now: Moment, cluster: &str, name: &str, addresses: &[IpAddr]) {
         if let Some(upstream) = self.of(cluster) {
-            upstream.lock().resolved(name, addresses, &upstream.stats);
+            upstream.lock().resolved(now, name, addresses, &upstream.stats);
+        }
+    }
+}
+
+impl Upstreams {
+    /// Notes that no server answered for a name: who waits for its first addresses waits no longer.
+    pub fn unresolved(&self, now: Moment, cluster: &str, name: &str) {
+        if let Some(upstream) = self.of(cluster) {
+            let mut state = upstream.lock();
+            if state.awaits(name) {
+                state.resolved(now, name, &[], &upstream.stats);
+            }
         }
     }
 }
@@ -184,10 +196,17 @@ impl Upstream {
         self.lock().hosts().to_vec()
     }
 
-    /// Picks a host for an attempt. The seat counts as one active request until it is dropped.
+    /// Whether some of its names were never looked up yet, so that it is too soon to say that it has no hosts.
+    #[must_use]
+    pub fn awaits_names(&self) -> bool {
+        self.lock().awaits_names()
+    }
+
+    /// Picks a host for an attempt. To the balancer the seat is one active request until it is dropped; the circuit breaker
+    /// counts it from [`Seat::begin`] on.
     ///
     /// # Errors
-    /// When no host is there or the circuit breaker for requests is open.
+    /// When no host is there.
     pub fn pick(
         self: &Arc<Self>,
         now: Moment,
@@ -198,13 +217,12 @@ impl Upstream {
         // The permit says that somebody looked at the peer; there is nothing else to learn from it.
         let _ = permit;
         let mut state = self.lock();
-        let limits = state.cluster().limits;
         let picked = match &state.cluster().discovery {
             Discovery::OriginalDst { port, .. } => {
                 let port = *port;
                 state.original(now, attempt.destination(), port, &self.stats)
             }
-            _ => state.pick(attempt, dice, &self.stats),
+            _ => state.pick(now, attempt, dice, &self.stats),
         };
         let Some(host) = picked else {
             self.stats.upstream_cx_none_healthy.add(1);
@@ -212,10 +230,6 @@ impl Upstream {
         };
         let outlier = state.outlier_policy();
         drop(state);
-        if !take(&self.in_use.requests, limits.requests) {
-            self.stats.upstream_rq_pending_overflow.add(1);
-            return Err(Refusal::Overflow);
-        }
         Ok(Seat::new(Arc::clone(self), host, outlier))
     }
 

@@ -5,19 +5,21 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use traffic::{
-    Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Upstream,
+    Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Tunnel,
+    Upstream,
 };
 
-use super::transfer::{
-    Arrived, Deadlines, Late, Reader, Sent, Upload, await_head, send_body, settle,
-};
-use super::{Disposition, Downstream, local, mirror};
+use super::deadlines::Deadlines;
+use super::transfer::{Arrived, Reader, Sent, Upload, await_head, send_body, settle};
+use super::{Disposition, Downstream, Upgraded, local, mirror, tunnel};
 use crate::edit;
 use crate::fields::{Request, Response};
 use crate::flow::{Progress, Replay, Sink, upload};
 use crate::h1::{Decoder, Encoder};
+use crate::pool::Lease;
 use crate::reach::{self, Tube, Want};
 use crate::record::Record;
 use crate::respond::{Manner, Responder, Size};
@@ -51,14 +53,13 @@ struct Effort<'e> {
 }
 
 /// What becomes of the upstream connection.
-#[derive(Clone, Copy)]
 enum After {
     /// It is closed.
     Drop,
     /// It may serve again.
     GiveBack,
-    /// It is a byte stream now.
-    Switch,
+    /// It is a byte stream now; the client's end, where that is a stream of HTTP/2.
+    Switch(Option<::h2::SendStream<Bytes>>),
 }
 
 /// How an exchange on one connection ended.
@@ -79,8 +80,8 @@ enum End {
     Over(Disposition),
     /// Another attempt, after a pause.
     Again(Box<Attempt>, std::time::Duration),
-    /// No answer, and no further attempt.
-    Failed(Fault, Flags),
+    /// No answer, and no further attempt after so many.
+    Failed(Fault, Flags, u32),
     /// A connection from the pool had been closed while it idled: once more on a fresh one, which is
     /// not an attempt of the retry policy.
     Stale(Box<Attempt>),
@@ -106,19 +107,13 @@ impl Run<'_> {
             }
         }
         let Some(upstream) = self.now.directory.of(&self.forward.cluster).cloned() else {
-            return self.fail(&Fault::NoCluster, Flags::NONE, body, responder, record).await;
+            let failure = (&Fault::NoCluster, Flags::NONE, 0);
+            return self.fail(failure, body, responder, record).await;
         };
-        if self.request.expects_continue && responder.proceed().await.is_err() {
-            record.left();
-            return Disposition::Close;
-        }
-        let deadlines = Deadlines {
-            per_try: std::cell::Cell::new(None),
-            overall: std::cell::Cell::new(None),
-            timeout: self.forward.timeout(),
-            life: self.forward.max_stream_duration().map(|life| self.started + life),
-        };
-        if body.is_read() {
+        let deadlines = Deadlines::new(self.forward, self.started);
+        let wants_tunnel = self.forward.tunnel().is_wanted();
+        // What comes through a tunnel is no part of the request.
+        if body.is_read() || wants_tunnel && self.request.http2 {
             deadlines.request_complete();
         }
         let mirrored = body.is_empty();
@@ -137,7 +132,10 @@ impl Run<'_> {
                     attempt = same;
                 }
                 End::Again(next, pause) => {
-                    tokio::time::sleep(pause).await;
+                    let tried = next.number() - 1;
+                    if let Some(end) = self.wait(pause, tried, &deadlines, &mut responder).await {
+                        break end;
+                    }
                     attempt = next;
                 }
                 end => break end,
@@ -148,11 +146,15 @@ impl Run<'_> {
             mirror::send(self, &body);
         }
         match end {
+            End::Over(Disposition::Upgraded(upgraded)) if upgraded.client.is_some() => {
+                tunnel::carry(body.into_source(), *upgraded, self.forward.idle_timeout()).await;
+                Disposition::Close
+            }
             End::Over(disposition) => disposition,
-            End::Failed(fault, flags) => {
+            End::Failed(fault, flags, attempts) => {
                 // The responder is only taken when a response is sent, which is no failure.
                 let Some(responder) = responder else { return Disposition::Close };
-                self.fail(&fault, flags, body, responder, record).await
+                self.fail((&fault, flags, attempts), body, responder, record).await
             }
             End::Left | End::Stale(_) | End::Again(..) => {
                 record.left();
@@ -161,16 +163,32 @@ impl Run<'_> {
         }
     }
 
+    /// The pause before another attempt; how it all ended, if it did so meanwhile.
+    async fn wait(
+        &self,
+        pause: std::time::Duration,
+        tried: u32,
+        deadlines: &Deadlines,
+        responder: &mut Option<Responder<'_>>,
+    ) -> Option<End> {
+        deadlines.attempt();
+        let Some(waiting) = responder.as_mut() else { return Some(End::Left) };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => None,
+            fault = deadlines.passed(false) => Some(End::Failed(fault, Flags::NONE, tried)),
+            () = waiting.gone(), if self.progress.is_read() => Some(End::Left),
+        }
+    }
+
     /// The answer when no upstream gave one.
     async fn fail(
         &self,
-        fault: &Fault,
-        flags: Flags,
+        (fault, flags, attempts): (&Fault, Flags, u32),
         body: Replay<'_>,
         responder: Responder<'_>,
         record: &mut Record,
     ) -> Disposition {
-        let answer = self.forward.fault_answer(fault, flags, &self.head);
+        let answer = self.forward.fault_answer(fault, flags, attempts, &self.head);
         local::answer(
             self.worker,
             self.downstream,
@@ -192,34 +210,43 @@ impl Run<'_> {
         record: &mut Record,
     ) -> End {
         let worker = self.worker;
-        let per_try = self.forward.per_try_timeout().map(|limit| Instant::now() + limit);
-        effort.deadlines.per_try.set(per_try);
+        effort.deadlines.attempt();
+        let tunnel = self.forward.tunnel();
         let Some(waiting) = responder.as_mut() else { return End::Left };
         let want = Want {
             permit: &self.forward.permit,
             attempt: &attempt,
-            fresh: effort.fresh,
-            upgrade: self.forward.is_upgrade(),
+            fresh: effort.fresh || tunnel == Tunnel::Terminate,
+            upgrade: tunnel.is_wanted(),
             downstream_http2: self.request.http2,
         };
         let reached = tokio::select! {
             biased;
             reached = reach::reach(worker, effort.upstream, &want) => reached,
             () = waiting.gone(), if self.progress.is_read() => return End::Left,
-            late = effort.deadlines.passed(true) => Err((fault_of(late), None)),
+            fault = effort.deadlines.passed(true) => Err((fault, None)),
         };
         let (seat, tube) = match reached {
             Ok(reached) => reached,
             Err((fault, seat)) => return self.settle_fault(*attempt, effort, fault, seat.as_ref()),
         };
+        effort.deadlines.connected(&seat.upstream().cluster());
         let outgoing = self.outgoing(&attempt, &seat);
         match tube {
+            Tube::H1 { lease, .. } if tunnel == Tunnel::Terminate => {
+                let response = Response { status: 200, ..Response::default() };
+                let facts = (attempt.number(), response);
+                let Some(responder) = responder.take() else { return End::Left };
+                let after = self.switch(effort, &seat, facts, (responder, record)).await;
+                end_of_switch(after, lease)
+            }
             Tube::H1 { mut lease, lifetimes } => {
                 let served = lease.served;
                 let encoder = self.encoder(body);
                 let (incoming, mut sending) = lease.link.split(Decoder::Done, encoder);
                 crate::h1::write_request(&outgoing, &sending.encoder, sending.out);
-                if body.is_empty() && matches!(sending.encoder, Encoder::Exact(0)) {
+                let is_all = body.is_empty() || self.holds_body_back();
+                if is_all && matches!(sending.encoder, Encoder::Exact(0)) {
                     // Nothing else to send: out with it before anything is polled.
                     if sending.flush().await.is_err() && served == 0 {
                         let fault = Fault::Terminated { request_sent: false };
@@ -233,7 +260,7 @@ impl Run<'_> {
                 match done.after {
                     After::Drop => {}
                     After::GiveBack => worker.pools.give_back(seat.shared_host(), lease, lifetimes),
-                    After::Switch => return End::Over(Disposition::Upgraded(Box::new(lease))),
+                    after @ After::Switch(_) => return end_of_switch(after, lease),
                 }
                 done.end
             }
@@ -271,24 +298,33 @@ impl Run<'_> {
     /// The request as it leaves for this attempt.
     fn outgoing(&self, attempt: &Attempt, seat: &Seat) -> Request {
         let mut outgoing = self.request.clone();
-        edit::apply(&mut outgoing.fields, self.forward.request_edits(attempt));
+        let now = self.worker.shared.clock.now();
+        edit::apply(&mut outgoing.fields, self.forward.request_edits(now, attempt));
+        if outgoing.expects_continue && self.downstream.chain.settings().proxy_100_continue {
+            outgoing.fields.append("expect", b"100-continue");
+        }
         if let Some(path) = self.forward.path() {
             outgoing.set_path(path);
         }
         if let Some(authority) = self.forward.authority(seat) {
             outgoing.set_authority(authority);
         }
-        if !self.forward.is_upgrade() {
+        if !self.forward.tunnel().is_wanted() {
             outgoing.upgrade = None;
         }
         outgoing
+    }
+
+    /// Whether what the client sends is for after the switch: a tunnel's bytes, not a body.
+    fn holds_body_back(&self) -> bool {
+        self.request.http2 && self.forward.tunnel().is_wanted()
     }
 
     /// How the body is framed for HTTP/1.1.
     fn encoder(&self, body: &Replay<'_>) -> Encoder {
         let length = self.request.fields.text("content-length").and_then(|text| text.parse().ok());
         match length {
-            _ if body.is_empty() => Encoder::Exact(0),
+            _ if body.is_empty() || self.holds_body_back() => Encoder::Exact(0),
             Some(length) => Encoder::Exact(length),
             None => Encoder::Chunked,
         }
@@ -304,9 +340,11 @@ impl Run<'_> {
         (responder, record): (&mut Option<Responder<'_>>, &mut Record),
     ) -> Done {
         let to_head = self.head.method == "HEAD";
+        let tunnel = self.forward.tunnel();
+        let proxies_continue = self.downstream.chain.settings().proxy_100_continue;
         let mut response = Response::default();
-        let sent_nothing = body.is_empty();
-        let mut going_up = pin!(upload(body, &mut sink));
+        let sent_nothing = body.is_empty() || self.holds_body_back();
+        let mut going_up = pin!(upload(body, &mut sink, effort.deadlines));
         let mut going_up =
             Upload { future: going_up.as_mut(), ended: sent_nothing.then_some(Ok(())) };
         let Some(waiting) = responder.as_mut() else { return Done::dropped(End::Left) };
@@ -315,23 +353,18 @@ impl Run<'_> {
             &mut reader,
             Some(waiting),
             effort.deadlines,
-            (to_head, &mut response),
+            (to_head, self.request.expects_continue && proxies_continue, &mut response),
         )
         .await;
         let error = match arrived {
-            Arrived::Head if response.status == 101 && !self.forward.is_upgrade() => {
+            Arrived::Head if response.status == 101 && !tunnel.opens_with(101) => {
                 Some(io::Error::new(io::ErrorKind::InvalidData, "an upgrade nobody asked for"))
             }
             Arrived::Head => None,
             Arrived::Closed => Some(io::ErrorKind::ConnectionReset.into()),
             Arrived::Broken(error) => Some(error),
-            Arrived::Late(late) => {
-                return Done::dropped(self.settle_fault(
-                    *attempt,
-                    effort,
-                    fault_of(late),
-                    Some(seat),
-                ));
+            Arrived::Late(fault) => {
+                return Done::dropped(self.settle_fault(*attempt, effort, fault, Some(seat)));
             }
             Arrived::Left => {
                 self.report(effort, seat, &Outcome::Cancelled);
@@ -385,22 +418,20 @@ impl Run<'_> {
         (reader, mut going_up): (Reader<'_>, Upload<'_>),
         (responder, record): (Responder<'_>, &mut Record),
     ) -> Done {
+        if self.forward.tunnel().opens_with(response.status) {
+            let after = self.switch(effort, seat, (number, response), (responder, record)).await;
+            return Done { end: End::Over(Disposition::Close), after };
+        }
         record.status = response.status;
         record.grpc_status = grpc_status(&response.fields);
         let facts = ResponseFacts {
-            service_time: Some(self.started.elapsed()),
+            service_time: effort.deadlines.since_complete(),
             attempts: number,
             upstream: Some(seat.host().address()),
         };
         edit::apply(&mut response.fields, self.forward.response_edits(&facts));
         if response.fields.value("date").is_none() {
             self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
-        }
-        if response.status == 101 {
-            self.report(effort, seat, &Outcome::Response { status: 101, headers: &[] });
-            let switched = responder.switch(&response).await.is_ok();
-            let after = if switched { After::Switch } else { After::Drop };
-            return Done { end: End::Over(Disposition::Close), after };
         }
         let reusable = response.keep_alive;
         let (mut source, size) = reader.into_body(&response);
@@ -410,6 +441,8 @@ impl Run<'_> {
             close: !self.request.keep_alive
                 || self.downstream.closing.get()
                 || self.worker.shared.is_draining()
+                // Who answers before it was asked does not want the rest.
+                || !self.progress.is_read()
                 // Only the end of the connection tells an HTTP/1.0 client where such a body ends.
                 || (self.request.http10 && size == Size::Unknown),
         };
@@ -438,14 +471,18 @@ impl Run<'_> {
                 self.report(effort, seat, &Outcome::Cancelled);
                 return Done::dropped(End::Over(Disposition::Close));
             }
+            // It ended before its own word, which is no way to end.
+            Sent::Broken(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Some(Fault::Protocol { reason: "cut off".into() })
+            }
             Sent::Broken(error) => Some(fault_of_error(&error)),
-            Sent::Late(late) => Some(fault_of(late)),
+            Sent::Late(fault) => Some(fault),
         };
         if let Some(fault) = fault {
             // The client must not take what it has for the whole.
             sink.abort();
-            record.flags.insert(fault.flag());
-            self.report(effort, seat, &Outcome::Fault(fault));
+            record.flags = record.flags.union(fault.flags());
+            self.report(effort, seat, &outcome_of(&fault));
             return Done::dropped(End::Over(Disposition::Close));
         }
         let code = record.grpc_status.map(|code| code.to_string()).unwrap_or_default();
@@ -461,6 +498,37 @@ impl Run<'_> {
         Done { end: End::Over(disposition), after }
     }
 
+    /// Tells the client that its connection is a byte stream from here on.
+    async fn switch(
+        &self,
+        effort: &Effort<'_>,
+        seat: &Seat,
+        (number, mut response): (u32, Response),
+        (responder, record): (Responder<'_>, &mut Record),
+    ) -> After {
+        record.status = response.status;
+        let facts = ResponseFacts {
+            service_time: effort
+                .deadlines
+                .since_complete()
+                .filter(|_| self.forward.tunnel() != Tunnel::Terminate),
+            attempts: number,
+            upstream: Some(seat.host().address()),
+        };
+        edit::apply(&mut response.fields, self.forward.response_edits(&facts));
+        if response.fields.value("date").is_none() {
+            self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
+        }
+        self.report(effort, seat, &Outcome::Response { status: response.status, headers: &[] });
+        match responder.switch(&mut response).await {
+            Ok(client) => After::Switch(client),
+            Err(_) => {
+                record.flags.insert(Flag::DownstreamConnectionTermination);
+                After::Drop
+            }
+        }
+    }
+
     /// The connection ended without an answer.
     fn broken(
         &self,
@@ -470,8 +538,8 @@ impl Run<'_> {
         error: &io::Error,
     ) -> End {
         let fault = fault_of_error(error);
-        // A connection that idled in the pool may have been closed under our hands; whoever closed it
-        // had not read the request. Only what may be sent twice is sent again.
+        // A connection that idled in the pool may have been closed under our hands. Whether the request was
+        // read before is not known, so only what may be sent twice (RFC 9110, 9.2.2) is sent again.
         let safe = is_idempotent(self.head.method) || fault == Fault::RefusedStream;
         let closed_idle = matches!(fault, Fault::Terminated { .. } | Fault::RefusedStream);
         if served > 0 && !effort.fresh && closed_idle && safe && self.progress.can_replay() {
@@ -489,16 +557,17 @@ impl Run<'_> {
         fault: Fault,
         seat: Option<&Seat>,
     ) -> End {
-        let outcome = Outcome::Fault(fault.clone());
+        let number = attempt.number();
+        let outcome = outcome_of(&fault);
         if let Some(seat) = seat {
             self.report(effort, seat, &outcome);
         }
         if !self.progress.can_replay() {
-            return End::Failed(fault, Flags::NONE);
+            return End::Failed(fault, Flags::NONE, number);
         }
         let dice = &mut self.worker.dice.borrow_mut();
         match attempt.next(&outcome, seat, effort.upstream, dice) {
-            Next::Done(flags) => End::Failed(fault, flags),
+            Next::Done(flags) => End::Failed(fault, flags, number),
             Next::Again { attempt, after } => End::Again(Box::new(attempt), after),
         }
     }
@@ -508,12 +577,19 @@ impl Run<'_> {
     }
 }
 
-fn fault_of(late: Late) -> Fault {
-    match late {
-        Late::PerTry => Fault::PerTryTimeout,
-        Late::Overall => Fault::Timeout,
-        Late::Life => Fault::MaxStreamDuration,
+/// What becomes of the request once its client was told to switch.
+fn end_of_switch(after: After, lease: Lease) -> End {
+    match after {
+        After::Switch(client) => {
+            End::Over(Disposition::Upgraded(Box::new(Upgraded { lease, client })))
+        }
+        After::Drop | After::GiveBack => End::Over(Disposition::Close),
     }
+}
+
+/// What a fault says about the host: nothing, if it is one of our own side.
+fn outcome_of(fault: &Fault) -> Outcome<'static> {
+    if fault.is_of_downstream() { Outcome::Cancelled } else { Outcome::Fault(fault.clone()) }
 }
 
 fn fault_of_error(error: &io::Error) -> Fault {

@@ -35,6 +35,8 @@ pub(crate) async fn answer(
             }
         }
     }
+    // Who is answered before the request is whole is not waited for; on HTTP/1 that costs the connection.
+    let was_whole = body.is_read() || answer.delay.is_some();
     body.skip_arrived().await;
     let mut response = Response { status: answer.status, ..Response::default() };
     for (name, value) in &answer.headers {
@@ -43,23 +45,26 @@ pub(crate) async fn answer(
     record.grpc_status = response.fields.text("grpc-status").and_then(|text| text.parse().ok());
     worker.date.now(|date| response.fields.append("date", date.as_bytes()));
     let close = !request.keep_alive
+        || !was_whole
         || !body.is_read()
+        || answer.is_last
         || downstream.closing.get()
         || worker.shared.is_draining();
     let size = match answer.body.len() {
         0 => Size::Empty,
         length => Size::Exact(length as u64),
     };
-    if size != Size::Empty && request.http2 {
+    let to_head = request.method() == "HEAD";
+    let bodiless = to_head || matches!(answer.status, 204 | 304);
+    if size != Size::Empty && (request.http2 || bodiless) {
         let length = answer.body.len().to_string();
         response.fields.append("content-length", length.as_bytes());
     }
-    let to_head = request.method() == "HEAD";
     let manner = Manner { to_head, http10: request.http10, close };
     let Ok(mut sink) = responder.send(&mut response, size, manner) else {
         return Disposition::Close;
     };
-    if !to_head && size != Size::Empty {
+    if !bodiless && size != Size::Empty {
         record.sent.set(answer.body.len() as u64);
         if sink.data(Bytes::copy_from_slice(&answer.body)).await.is_err() {
             record.flags.insert(Flag::DownstreamConnectionTermination);

@@ -1,5 +1,6 @@
 //! Copies of requests for mirror clusters: sent beside the request, answers thrown away.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use tokio::time::timeout;
 use traffic::{Attempt, Mirror, Outcome, Permit, Upstream};
 
 use super::attempt::Run;
-use super::transfer::{Arrived, Deadlines, Reader, Upload, await_head};
+use super::deadlines::Deadlines;
+use super::transfer::{Arrived, Reader, Upload, await_head};
 use crate::fields::{Request, Response};
 use crate::flow::{Frame, Progress, Replay, Sink, Source, upload};
 use crate::h1::{Decoder, Encoder};
@@ -17,6 +19,8 @@ use crate::worker::Worker;
 
 /// Copies under way per worker; beyond it copies are dropped, never the requests.
 const COPIES: usize = 1024;
+/// Bytes of bodies that copies under way hold.
+const COPIED_BYTES: usize = 64 * 1024 * 1024;
 /// A mirror that takes longer is given up.
 const COPY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A mirror's answer is read up to this size, so that its connection can be used again.
@@ -40,6 +44,13 @@ pub(super) fn send(run: &Run<'_>, body: &Replay<'_>) {
             tracing::debug!(cluster = %mirror.cluster, "a copy was not sent");
             continue;
         };
+        let size: usize = frames.iter().map(size_of).sum();
+        let copied = run.worker.mirrored_bytes.get();
+        if copied + size > COPIED_BYTES {
+            tracing::debug!(cluster = %mirror.cluster, "a copy was not sent");
+            continue;
+        }
+        run.worker.mirrored_bytes.set(copied + size);
         run.worker.mirrors.set(copies + 1);
         let attempt = run.forward.first_attempt(run.worker.shared.clock.now());
         let copy = Copy {
@@ -56,13 +67,22 @@ pub(super) fn send(run: &Run<'_>, body: &Replay<'_>) {
                 tracing::debug!("a copy took too long");
             }
             worker.mirrors.set(worker.mirrors.get() - 1);
+            worker.mirrored_bytes.set(worker.mirrored_bytes.get() - size);
         });
+    }
+}
+
+fn size_of(frame: &Frame) -> usize {
+    match frame {
+        Frame::Data(data) => data.len(),
+        Frame::Trailers(fields) => fields.bytes(),
     }
 }
 
 fn outgoing(run: &Run<'_>, mirror: &Mirror, attempt: &Attempt) -> Request {
     let mut request = run.request.clone();
-    crate::edit::apply(&mut request.fields, run.forward.request_edits(attempt));
+    let now = run.worker.shared.clock.now();
+    crate::edit::apply(&mut request.fields, run.forward.request_edits(now, attempt));
     request.upgrade = None;
     if let Some(path) = run.forward.path() {
         request.set_path(path);
@@ -87,10 +107,15 @@ async fn deliver(worker: &Rc<Worker>, copy: Copy) {
     let empty = body.is_empty();
     let outcome = match tube {
         Tube::H1 { mut lease, lifetimes } => {
-            let encoder = if empty { Encoder::Exact(0) } else { Encoder::Chunked };
-            let (incoming, sending) = lease.link.split(Decoder::Done, encoder);
             let mut request = copy.request;
-            request.fields.remove("content-length");
+            let length = request.fields.text("content-length").and_then(|text| text.parse().ok());
+            let encoder = match length {
+                _ if empty => Encoder::Exact(0),
+                Some(length) => Encoder::Exact(length),
+                None => Encoder::Chunked,
+            };
+            sent_by(&mut request, lease.link.wire.local_ip());
+            let (incoming, sending) = lease.link.split(Decoder::Done, encoder);
             crate::h1::write_request(&request, &sending.encoder, sending.out);
             let to_head = request.method() == "HEAD";
             let whole = answer(Sink::H1(sending), Reader::H1(incoming), &mut body, to_head).await;
@@ -100,7 +125,9 @@ async fn deliver(worker: &Rc<Worker>, copy: Copy) {
             whole
         }
         Tube::H2(mut lease) => {
-            let Ok(request) = crate::h2::to_request(&copy.request) else { return };
+            let mut request = copy.request;
+            sent_by(&mut request, lease.local);
+            let Ok(request) = crate::h2::to_request(&request) else { return };
             let Ok((future, sending)) = lease.send.send_request(request, empty) else { return };
             let sink = if empty { Sink::Closed } else { Sink::H2(sending) };
             answer(sink, Reader::H2(future), &mut body, false).await
@@ -113,6 +140,14 @@ async fn deliver(worker: &Rc<Worker>, copy: Copy) {
     copy.upstream.on_outcome(worker.shared.clock.now(), &seat, &outcome);
 }
 
+/// A copy is sent by the proxy itself, which says so.
+fn sent_by(request: &mut Request, own: Option<IpAddr>) {
+    request.fields.set("x-envoy-internal", b"true");
+    if let Some(own) = own {
+        request.fields.join("x-forwarded-for", own.to_string().as_bytes());
+    }
+}
+
 /// Sends a copy and reads its answer away: the status, and whether the connection is whole.
 async fn answer(
     mut sink: Sink<'_>,
@@ -121,11 +156,11 @@ async fn answer(
     to_head: bool,
 ) -> Option<(u16, bool)> {
     let mut response = Response::default();
-    let mut future = std::pin::pin!(upload(body, &mut sink));
-    let mut going_up = Upload { future: future.as_mut(), ended: None };
     let none = Deadlines::none();
+    let mut future = std::pin::pin!(upload(body, &mut sink, &none));
+    let mut going_up = Upload { future: future.as_mut(), ended: None };
     let arrived =
-        await_head(&mut going_up, &mut reader, None, &none, (to_head, &mut response)).await;
+        await_head(&mut going_up, &mut reader, None, &none, (to_head, false, &mut response)).await;
     if !matches!(arrived, Arrived::Head) {
         return None;
     }

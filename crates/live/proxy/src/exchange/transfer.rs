@@ -6,7 +6,9 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use tokio::time::{Instant, sleep_until};
+use traffic::Fault;
+
+use super::deadlines::Deadlines;
 
 use crate::fields::{Fields, Response};
 use crate::flow::{PumpError, Sink, Source, download};
@@ -29,7 +31,17 @@ impl<'a> Reader<'a> {
         match self {
             Reader::H1(incoming) => response_head(incoming, to_head, response).await,
             Reader::H2(future) => {
-                let (parts, body) = future.await.map_err(h2::io_error)?.into_parts();
+                let arrived = poll_fn(|cx| match future.poll_informational(cx) {
+                    Poll::Ready(Some(Ok(interim))) => Poll::Ready(Err(interim.status())),
+                    _ => Pin::new(&mut *future).poll(cx).map(Ok),
+                });
+                let (parts, body) = match arrived.await {
+                    Ok(whole) => whole.map_err(h2::io_error)?.into_parts(),
+                    Err(interim) => {
+                        response.status = interim.as_u16();
+                        return Ok(true);
+                    }
+                };
                 h2::from_response(&parts, response);
                 *self = Reader::Stream(body);
                 Ok(true)
@@ -56,56 +68,6 @@ impl<'a> Reader<'a> {
                     response.fields.text("content-length").and_then(|text| text.parse().ok());
                 (Source::H2(body), length.map_or(Size::Unknown, Size::Exact))
             }
-        }
-    }
-}
-
-/// Deadlines of an exchange; all may be absent.
-#[derive(Debug)]
-pub(crate) struct Deadlines {
-    /// Of this attempt's head.
-    pub(crate) per_try: Cell<Option<Instant>>,
-    /// Of everything; begins with the end of the request.
-    pub(crate) overall: Cell<Option<Instant>>,
-    /// How long `overall` is, until it has begun.
-    pub(crate) timeout: Option<std::time::Duration>,
-    /// Of everything, from its start.
-    pub(crate) life: Option<Instant>,
-}
-
-/// Which deadline passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Late {
-    PerTry,
-    Overall,
-    Life,
-}
-
-impl Deadlines {
-    /// No limit at all.
-    pub(crate) fn none() -> Deadlines {
-        Deadlines { per_try: Cell::new(None), overall: Cell::new(None), timeout: None, life: None }
-    }
-
-    /// The request is complete: the overall time begins.
-    pub(crate) fn request_complete(&self) {
-        if let (None, Some(timeout)) = (self.overall.get(), self.timeout) {
-            self.overall.set(Some(Instant::now() + timeout));
-        }
-    }
-
-    /// Waits for the first of the deadlines; the attempt's counts only `before_head`.
-    pub(crate) async fn passed(&self, before_head: bool) -> Late {
-        let per_try = self.per_try.get().filter(|_| before_head).map(|at| (at, Late::PerTry));
-        let overall = self.overall.get().map(|at| (at, Late::Overall));
-        let life = self.life.map(|at| (at, Late::Life));
-        let first = [overall, life, per_try].into_iter().flatten().min_by_key(|(at, _)| *at);
-        match first {
-            Some((at, late)) => {
-                sleep_until(at).await;
-                late
-            }
-            None => std::future::pending().await,
         }
     }
 }
@@ -143,18 +105,19 @@ pub(crate) enum Arrived {
     /// The upstream broke off, or broke the protocol.
     Broken(io::Error),
     /// A deadline passed.
-    Late(Late),
+    Late(Fault),
     /// The client went away.
     Left,
 }
 
-/// Sends the request and waits for the response's head. Without a responder no client waits for it.
+/// Sends the request and waits for the response's head. Without a responder no client waits for it;
+/// with `interim` it is told when the upstream says `100 Continue`.
 pub(crate) async fn await_head(
     upload: &mut Upload<'_>,
     reader: &mut Reader<'_>,
     mut responder: Option<&mut Responder<'_>>,
     deadlines: &Deadlines,
-    (to_head, response): (bool, &mut Response),
+    (to_head, interim, response): (bool, bool, &mut Response),
 ) -> Arrived {
     loop {
         let sending = upload.ended.is_none();
@@ -169,7 +132,21 @@ pub(crate) async fn await_head(
                 Some(Err(PumpError::Sink)) | None => {}
             },
             read = reader.head(to_head, response) => return match read {
-                Ok(true) => Arrived::Head,
+                // An interim answer is the client's when it is the one to say whether it goes on.
+                Ok(true) if is_interim(response.status) => {
+                    if response.status == 100
+                        && let Some(waiting) = responder.as_mut().filter(|_| interim)
+                        && waiting.proceed().await.is_err()
+                    {
+                        return Arrived::Left;
+                    }
+                    deadlines.touch();
+                    continue;
+                }
+                Ok(true) => {
+                    deadlines.touch();
+                    Arrived::Head
+                }
                 Ok(false) => Arrived::Closed,
                 Err(error) => Arrived::Broken(error),
             },
@@ -177,6 +154,11 @@ pub(crate) async fn await_head(
             late = deadlines.passed(true) => return Arrived::Late(late),
         }
     }
+}
+
+/// A response that another one follows.
+fn is_interim(status: u16) -> bool {
+    (100..200).contains(&status) && status != 101
 }
 
 async fn gone(responder: &mut Option<&mut Responder<'_>>) {
@@ -196,7 +178,7 @@ pub(crate) enum Sent {
     /// The client went away.
     Left,
     /// A deadline passed.
-    Late(Late),
+    Late(Fault),
 }
 
 /// Moves the response body down while the rest of the request goes up.
@@ -207,7 +189,7 @@ pub(crate) async fn send_body(
     deadlines: &Deadlines,
     (bytes, trailers): (&Cell<u64>, &mut Option<Fields>),
 ) -> Sent {
-    let mut down = pin!(download(source, sink, bytes, trailers));
+    let mut down = pin!(download(source, sink, deadlines, (bytes, trailers)));
     loop {
         let sending = upload.ended.is_none();
         tokio::select! {

@@ -171,6 +171,11 @@ fn chunk_size(buf: &mut BytesMut) -> io::Result<Option<u64>> {
 }
 
 fn trailers(buf: &mut BytesMut) -> io::Result<Option<Fields>> {
+    // A sender that trickles must not make us read all of it again for each byte.
+    let is_whole = buf.starts_with(b"\r\n") || buf.windows(4).any(|end| end == b"\r\n\r\n");
+    if !is_whole && buf.len() <= HEAD_BYTES {
+        return Ok(None);
+    }
     let mut slots = [httparse::EMPTY_HEADER; HEAD_FIELDS];
     match httparse::parse_headers(buf, &mut slots) {
         Ok(httparse::Status::Complete((length, headers))) => {
@@ -210,6 +215,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) wire: &'a Wire,
     pub(crate) input: &'a mut BytesMut,
     pub(crate) decoder: Decoder,
+    /// Trailers are passed on; they are dropped otherwise.
+    pub(crate) trailers: bool,
 }
 
 impl Incoming<'_> {
@@ -217,6 +224,7 @@ impl Incoming<'_> {
     pub(crate) async fn next(&mut self) -> io::Result<Option<Frame>> {
         loop {
             match self.decoder.step(self.input)? {
+                Step::Frame(Frame::Trailers(_)) if !self.trailers => {}
                 Step::Frame(frame) => return Ok(Some(frame)),
                 Step::End => return Ok(None),
                 Step::Starved => {
@@ -236,6 +244,8 @@ pub(crate) struct Outgoing<'a> {
     /// What was written but has not left: the head, small chunks.
     pub(crate) out: &'a mut Vec<u8>,
     pub(crate) encoder: Encoder,
+    /// Trailers are passed on; they are dropped otherwise.
+    pub(crate) trailers: bool,
 }
 
 impl Outgoing<'_> {
@@ -276,6 +286,7 @@ impl Outgoing<'_> {
             Encoder::Exact(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Encoder::Chunked => {
                 self.out.extend_from_slice(b"0\r\n");
+                let trailers = trailers.filter(|_| self.trailers);
                 for (name, value) in trailers.into_iter().flat_map(Fields::iter) {
                     self.out.extend_from_slice(name.as_bytes());
                     self.out.extend_from_slice(b": ");

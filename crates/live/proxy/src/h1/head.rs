@@ -51,6 +51,9 @@ pub(crate) fn parse_request(
     else {
         return Err(Fault::Malformed);
     };
+    if !limits.any_method && !METHODS.contains(&method) {
+        return Err(Fault::Malformed);
+    }
     request.clear();
     let fields = &mut request.fields;
     adopt(fields, &input[..length], parsed.headers);
@@ -58,6 +61,7 @@ pub(crate) fn parse_request(
     request.http10 = version == 0;
     request.keep_alive = version == 1 || fields.has_token("connection", "keep-alive");
     let decoder = request_framing(fields)?;
+    refuse_nominations(fields)?;
     if request.http10 && matches!(decoder, Decoder::Chunked(_)) {
         return Err(Fault::Malformed);
     }
@@ -68,7 +72,8 @@ pub(crate) fn parse_request(
         request.keep_alive = false;
     }
     if let Some(expect) = fields.value("expect") {
-        request.expects_continue = expect.eq_ignore_ascii_case(b"100-continue");
+        // An old client does not know the answer that it would wait for.
+        request.expects_continue = version == 1 && expect.eq_ignore_ascii_case(b"100-continue");
         fields.remove("expect");
     }
     if fields.has_token("connection", "upgrade") && fields.value("upgrade").is_some() {
@@ -192,7 +197,7 @@ fn target_form(
     });
     let Some(rest) = rest else { return Err(Fault::Malformed) };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    if end == 0 || rest[..end].contains('@') {
+    if end == 0 || rest[..end].contains('@') || !has_good_port(&rest[..end]) {
         return Err(Fault::Malformed);
     }
     request.authority = offset(input, &rest.as_bytes()[..end]);
@@ -201,6 +206,77 @@ fn target_form(
         Some(_) => request.fields.store(format!("/{}", &rest[end..]).as_bytes()),
         None => request.fields.store(b"/"),
     };
+    Ok(())
+}
+
+/// Whether the port of an authority, if it has one, is a number that a port may be.
+fn has_good_port(authority: &str) -> bool {
+    if authority.ends_with(']') {
+        return true;
+    }
+    match authority.rsplit_once(':') {
+        Some((_, port)) => {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        }
+        None => true,
+    }
+}
+
+/// The methods that standards name, which is all that Envoy takes on HTTP/1 as well.
+const METHODS: &[&str] = &[
+    "GET",
+    "POST",
+    "PUT",
+    "DELETE",
+    "HEAD",
+    "OPTIONS",
+    "PATCH",
+    "CONNECT",
+    "TRACE",
+    "ACL",
+    "BIND",
+    "CHECKOUT",
+    "COPY",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "MSEARCH",
+    "NOTIFY",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "UNBIND",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+];
+
+/// More fields than this nobody has a reason to name in `connection`.
+const MOST_NOMINATED: usize = 10;
+
+/// Refuses a `connection` that names what tells where a request comes from or goes to, or very much: it
+/// could only be meant to hide something from who decides upstream.
+fn refuse_nominations(fields: &Fields) -> Result<(), Fault> {
+    let tokens = || {
+        let values = fields.values("connection");
+        values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    };
+    let hides = |token: &[u8]| {
+        let names = ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+        token.starts_with(b":") || names.iter().any(|it| token.eq_ignore_ascii_case(it.as_bytes()))
+    };
+    if tokens().any(hides) || tokens().nth(MOST_NOMINATED).is_some() {
+        return Err(Fault::Malformed);
+    }
     Ok(())
 }
 
@@ -287,17 +363,22 @@ fn strip_hop_by_hop(fields: &mut Fields) {
 pub(crate) fn write_request(request: &Request, encoder: &Encoder, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method().as_bytes());
     out.push(b' ');
-    let path = request.path();
-    out.extend_from_slice(if path.is_empty() { b"/" } else { path.as_bytes() });
+    let target = match (request.method(), request.path()) {
+        ("CONNECT", _) => request.authority(),
+        (_, "") => "/",
+        (_, path) => path,
+    };
+    out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     out.extend_from_slice(request.authority().as_bytes());
     out.extend_from_slice(b"\r\n");
     let framed = write_fields(&request.fields, encoder, out);
     if !framed
         && matches!(encoder, Encoder::Exact(0))
-        && matches!(request.method(), "POST" | "PUT" | "PATCH")
+        && !matches!(request.method(), "GET" | "HEAD" | "DELETE" | "TRACE" | "CONNECT")
+        && request.upgrade.is_none()
     {
-        // RFC 9110 section 8.6: such a method without a body says so.
+        // RFC 9110 section 8.6: a method that may have a body says that there is none.
         out.extend_from_slice(b"content-length: 0\r\n");
     }
     if let Some(protocol) = request.upgrade {
@@ -308,14 +389,15 @@ pub(crate) fn write_request(request: &Request, encoder: &Encoder, out: &mut Vec<
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a response head in HTTP/1.1. `close` announces the end of the connection.
+/// Writes a response head in the client's version of HTTP/1. `close` announces the end of the connection; an
+/// old client (`http10`) expects it unless it is told otherwise.
 pub(crate) fn write_response(
     response: &Response,
     encoder: &Encoder,
-    close: bool,
+    (http10, close): (bool, bool),
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(if http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     let status = response.status.clamp(100, 999);
     out.extend_from_slice(status.to_string().as_bytes());
     out.push(b' ');
@@ -325,6 +407,8 @@ pub(crate) fn write_response(
     write_fields(&response.fields, encoder, out);
     if close {
         out.extend_from_slice(b"connection: close\r\n");
+    } else if http10 {
+        out.extend_from_slice(b"connection: keep-alive\r\n");
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -79,15 +79,67 @@ fn the_absolute_form_names_the_authority() {
 #[test]
 fn hop_by_hop_fields_stay_here_and_nominated_identity_stays_too() {
     let mut request = Request::default();
-    let head = b"GET / HTTP/1.1\r\nhost: a\r\nConnection: close, x-hop, x-forwarded-for\r\n\
-        x-hop: 1\r\nx-forwarded-for: 1.2.3.4\r\nkeep-alive: 5\r\nte: trailers, gzip\r\n\r\n";
+    let head = b"GET / HTTP/1.1\r\nhost: a\r\nConnection: close, x-hop, cookie\r\n\
+        x-hop: 1\r\ncookie: c\r\nkeep-alive: 5\r\nte: trailers, gzip\r\n\r\n";
     parse_request(head, Limits::default(), &mut request).unwrap().unwrap();
     assert!(!request.keep_alive);
     assert_eq!(request.fields.value("x-hop"), None);
     assert_eq!(request.fields.value("keep-alive"), None);
     assert_eq!(request.fields.value("connection"), None);
-    assert_eq!(request.fields.value("x-forwarded-for"), Some(&b"1.2.3.4"[..]));
+    assert_eq!(request.fields.value("cookie"), Some(&b"c"[..]));
     assert_eq!(request.fields.value("te"), Some(&b"trailers"[..]));
+}
+
+#[test]
+fn nobody_names_fields_that_others_decide_by() {
+    let many = ["x"; 11].join(",");
+    for named in ["Host", "x-forwarded-for", "close, X-Forwarded-Proto", ":path", &many] {
+        let head = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: {named}\r\n\r\n");
+        assert_eq!(refused(&head), Some(Fault::Malformed), "{named}");
+    }
+    let ten = ["x"; 10].join(",");
+    assert_eq!(refused(&format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: {ten}\r\n\r\n")), None);
+}
+
+#[test]
+fn methods_are_those_that_standards_name() {
+    for (method, known) in [("GET", true), ("PROPFIND", true), ("get", false), ("FOO", false)] {
+        let head = format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(refused(&head).is_none(), known, "{method}");
+        let limits = Limits { any_method: true, ..Limits::default() };
+        assert!(parse_request(head.as_bytes(), limits, &mut Request::default()).is_ok());
+    }
+}
+
+#[test]
+fn the_port_of_a_target_is_one() {
+    for (target, good) in [
+        ("http://a/", true),
+        ("http://a:80/", true),
+        ("http://[::1]/", true),
+        ("http://[::1]:80/", true),
+        ("http://a:/", false),
+        ("http://a:x/", false),
+        ("http://a:65536/", false),
+    ] {
+        let head = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(refused(&head).is_none(), good, "{target}");
+    }
+}
+
+#[test]
+fn an_empty_body_is_announced_where_there_could_be_one() {
+    for (method, announced) in
+        [("GET", false), ("DELETE", false), ("HEAD", false), ("POST", true), ("OPTIONS", true)]
+    {
+        let mut request = Request::default();
+        let head = format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n");
+        parse_request(head.as_bytes(), Limits::default(), &mut request).unwrap().unwrap();
+        let mut out = Vec::new();
+        write_request(&request, &Encoder::Exact(0), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.contains("content-length: 0\r\n"), announced, "{text}");
+    }
 }
 
 #[test]
@@ -133,7 +185,7 @@ fn a_chunked_response_loses_its_length() {
     response.fields.append("content-length", b"3");
     response.fields.append("a", b"b");
     let mut out = Vec::new();
-    write_response(&response, &Encoder::Chunked, true, &mut out);
+    write_response(&response, &Encoder::Chunked, (false, true), &mut out);
     assert_eq!(
         String::from_utf8_lossy(&out),
         "HTTP/1.1 200 OK\r\na: b\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"

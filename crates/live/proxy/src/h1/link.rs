@@ -18,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) input: BytesMut,
     out: Vec<u8>,
     pub(crate) limits: Limits,
+    /// Trailers are passed on, both ways; they are dropped otherwise.
+    pub(crate) trailers: bool,
 }
 
 /// How waiting for a request ended.
@@ -36,7 +38,7 @@ pub(crate) enum Arrival {
 impl Link {
     /// A connection whose first bytes, `input`, were already read.
     pub(crate) fn new(wire: Wire, input: BytesMut) -> Link {
-        Link { wire, input, out: Vec::new(), limits: Limits::default() }
+        Link { wire, input, out: Vec::new(), limits: Limits::default(), trailers: false }
     }
 
     /// Both halves for one message exchange.
@@ -46,8 +48,8 @@ impl Link {
         encoder: Encoder,
     ) -> (Incoming<'_>, Outgoing<'_>) {
         (
-            Incoming { wire: &self.wire, input: &mut self.input, decoder },
-            Outgoing { wire: &self.wire, out: &mut self.out, encoder },
+            Incoming { wire: &self.wire, input: &mut self.input, decoder, trailers: self.trailers },
+            Outgoing { wire: &self.wire, out: &mut self.out, encoder, trailers: self.trailers },
         )
     }
 
@@ -136,7 +138,8 @@ fn worth_parsing(input: &[u8], seen: usize, most: usize) -> bool {
 }
 
 /// Reads a response head on the upstream side; `Ok(false)` when the connection ended before its
-/// first byte, which is what makes a retry on another connection safe. Skips 1xx other than 101.
+/// first byte, which is what makes a retry on another connection safe. After a 1xx other than 101 call it
+/// again.
 /// Safe to cancel.
 pub(crate) async fn response_head(
     incoming: &mut Incoming<'_>,
@@ -153,7 +156,8 @@ pub(crate) async fn response_head(
             Ok(Some((length, decoder))) => {
                 incoming.input.advance(length);
                 if (100..200).contains(&response.status) && response.status != 101 {
-                    continue;
+                    // The one that counts follows.
+                    return Ok(true);
                 }
                 incoming.decoder = decoder;
                 return Ok(true);

@@ -36,6 +36,7 @@ impl Options {
             super::yaml(text).map_err(|error| error.context("not YAML"))?
         };
         let bootstrap: Bootstrap = serde_json::from_value(document).context("not a bootstrap")?;
+        bootstrap.check()?;
         let mut options = Options { concurrency: concurrency.max(1), ..Options::default() };
         options.node = bootstrap.node.clone().unwrap_or_default();
         if let Some(admin) = bootstrap.admin.as_ref().and_then(|admin| admin.address.as_ref()) {

@@ -2,27 +2,20 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use xds::{
-    cluster::{self as proto, cluster::LbPolicy},
-    core,
-};
+use xds::{cluster as proto, core};
 
 use crate::{
     cluster::{
-        Balance, Cluster, Discovery, DnsFamily, Endpoints, KeepAlive, Limits, Protocol,
-        SocketOption,
+        Cluster, Discovery, DnsFamily, Endpoints, KeepAlive, Limits, Protocol, SocketOption,
+        picking::Picking,
     },
     compile::{Bad, Within as _, is_plain, refuse, timeout, unpack},
-    http::Http2Settings,
+    http::{Http2Settings, refuse_http1},
     upstream::OutlierPolicy,
 };
 
 /// The key of HTTP options among the typed options of a cluster.
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-/// Envoy's size of a maglev table.
-const MAGLEV_SIZE: u64 = 65_537;
-/// The largest table of hashes that Envoy builds.
-const MAX_RING: u64 = 8 * 1024 * 1024;
 
 impl Cluster {
     pub(crate) fn compile(cluster: &proto::Cluster) -> Result<Self, Bad> {
@@ -31,7 +24,7 @@ impl Cluster {
         }
         refuse_unsupported(cluster)?;
         let discovery = discovery(cluster)?;
-        let balance = balance(cluster, &discovery)?;
+        let picking = Picking::compile(cluster, &discovery)?;
         let endpoints = cluster.load_assignment.as_ref().map(Endpoints::compile).transpose();
         let endpoints = endpoints.within("load_assignment")?;
         if discovery == Discovery::Static
@@ -49,12 +42,14 @@ impl Cluster {
         let stat_name = if alt.is_empty() { Arc::clone(&name) } else { alt.as_str().into() };
         let connect_timeout = timeout(cluster.connect_timeout.as_ref(), "connect_timeout")?;
         let dns_refresh = timeout(cluster.dns_refresh_rate.as_ref(), "dns_refresh_rate")?;
+        let dns_refresh = dns_refresh.unwrap_or(Duration::from_secs(5));
+        let after_failure = cluster.dns_failure_refresh_rate.as_ref();
+        let dns_failure_refresh = timeout(
+            after_failure.and_then(|rate| rate.base_interval.as_ref()),
+            "dns_failure_refresh_rate.base_interval",
+        )?;
         let common = cluster.common_lb_config.clone().unwrap_or_default();
         let threshold = common.healthy_panic_threshold.map_or(50.0, |percent| percent.value);
-        let hashing = common.consistent_hashing_lb_config;
-        if hashing.as_ref().is_some_and(|hashing| hashing.hash_balance_factor.is_some()) {
-            return Err(Bad::unsupported("common_lb_config.hash_balance_factor"));
-        }
         let mut compiled = Self {
             name,
             stat_name,
@@ -62,23 +57,24 @@ impl Cluster {
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(5)),
             protocol: Protocol::Http1,
             http2: Http2Settings::default(),
+            http1_trailers: false,
             idle_timeout: Some(Duration::from_secs(3600)),
             max_connection_duration: None,
             max_requests_per_connection: cluster.max_requests_per_connection.filter(|n| *n != 0),
             source_address: None,
             keepalive: None,
             socket_options: Vec::new(),
-            dns_refresh: dns_refresh.unwrap_or(Duration::from_secs(5)),
+            dns_refresh,
+            dns_failure_refresh: dns_failure_refresh.unwrap_or(dns_refresh),
             respect_dns_ttl: cluster.respect_dns_ttl,
             dns_family: dns_family(cluster.dns_lookup_family()),
             metadata: cluster.metadata.clone(),
-            balance,
+            max_stream_duration: None,
+            balance: picking.balance,
+            slow_start: picking.slow_start,
             panic_threshold: threshold.clamp(0.0, 100.0),
-            locality_weighted: matches!(
-                common.locality_config_specifier,
-                Some(proto::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(_))
-            ),
-            hash_hostnames: hashing.is_some_and(|hashing| hashing.use_hostname_for_hashing),
+            locality_weighted: picking.locality_weighted,
+            hash_hostnames: picking.hash_hostnames,
             limits: limits(cluster.circuit_breakers.as_ref()),
             outlier: None,
             endpoints,
@@ -95,6 +91,9 @@ impl Cluster {
         if let Some(options) = &cluster.http2_protocol_options {
             self.protocol = Protocol::Http2;
             self.http2 = Http2Settings::of(options);
+        }
+        if let Some(options) = &cluster.http_protocol_options {
+            self.read_http1(options).within("http_protocol_options")?;
         }
         if cluster.protocol_selection != 0 {
             self.protocol = Protocol::Downstream;
@@ -129,7 +128,9 @@ impl Cluster {
         }
         match &options.upstream_protocol_options {
             Some(Options::ExplicitHttpConfig(explicit)) => match &explicit.protocol_config {
-                Some(ProtocolConfig::HttpProtocolOptions(_)) | None => {
+                None => self.protocol = Protocol::Http1,
+                Some(ProtocolConfig::HttpProtocolOptions(http1)) => {
+                    self.read_http1(http1).within("http_protocol_options")?;
                     self.protocol = Protocol::Http1;
                 }
                 Some(ProtocolConfig::Http2ProtocolOptions(http2)) => {
@@ -142,6 +143,9 @@ impl Cluster {
             },
             Some(Options::UseDownstreamProtocolConfig(config)) => {
                 self.protocol = Protocol::Downstream;
+                if let Some(http1) = &config.http_protocol_options {
+                    self.read_http1(http1).within("http_protocol_options")?;
+                }
                 if let Some(http2) = &config.http2_protocol_options {
                     self.http2 = Http2Settings::of(http2);
                 }
@@ -152,12 +156,20 @@ impl Cluster {
         Ok(())
     }
 
+    fn read_http1(&mut self, options: &core::Http1ProtocolOptions) -> Result<(), Bad> {
+        refuse_http1(options)?;
+        self.http1_trailers = options.enable_trailers;
+        Ok(())
+    }
+
     fn read_common(&mut self, common: &core::HttpProtocolOptions) -> Result<(), Bad> {
         if common.idle_timeout.is_some() {
             self.idle_timeout = timeout(common.idle_timeout.as_ref(), "idle_timeout")?;
         }
         self.max_connection_duration =
             timeout(common.max_connection_duration.as_ref(), "max_connection_duration")?;
+        self.max_stream_duration =
+            timeout(common.max_stream_duration.as_ref(), "max_stream_duration")?;
         if let Some(count) = common.max_requests_per_connection {
             self.max_requests_per_connection = (count != 0).then_some(count);
         }
@@ -276,97 +288,6 @@ fn discovery(cluster: &proto::Cluster) -> Result<Discovery, Bad> {
     })
 }
 
-fn balance(cluster: &proto::Cluster, discovery: &Discovery) -> Result<Balance, Bad> {
-    use proto::cluster::{LbConfig, ring_hash_lb_config::HashFunction};
-    if let Some(policy) = &cluster.load_balancing_policy {
-        return typed_balance(policy).within("load_balancing_policy");
-    }
-    let slow_start = |is_set| {
-        if is_set { Err(Bad::unsupported("slow_start_config")) } else { Ok(()) }
-    };
-    let balance = match (cluster.lb_policy(), &cluster.lb_config) {
-        (LbPolicy::RoundRobin, Some(LbConfig::RoundRobinLbConfig(config))) => {
-            slow_start(config.slow_start_config.is_some())?;
-            Balance::RoundRobin
-        }
-        (LbPolicy::RoundRobin, _) => Balance::RoundRobin,
-        (LbPolicy::LeastRequest, Some(LbConfig::LeastRequestLbConfig(config))) => {
-            slow_start(config.slow_start_config.is_some())?;
-            let bias = config.active_request_bias.as_ref().map_or(1.0, |bias| bias.default_value);
-            Balance::LeastRequest { choices: config.choice_count.unwrap_or(2).max(2), bias }
-        }
-        (LbPolicy::LeastRequest, _) => Balance::LeastRequest { choices: 2, bias: 1.0 },
-        (LbPolicy::Random, _) => Balance::Random,
-        (LbPolicy::RingHash, Some(LbConfig::RingHashLbConfig(config))) => {
-            if config.hash_function() != HashFunction::XxHash {
-                return Err(Bad::unsupported("ring_hash_lb_config.hash_function MURMUR_HASH_2"));
-            }
-            ring(config.minimum_ring_size, config.maximum_ring_size)?
-        }
-        (LbPolicy::RingHash, _) => ring(None, None)?,
-        (LbPolicy::Maglev, Some(LbConfig::MaglevLbConfig(config))) => maglev(config.table_size)?,
-        (LbPolicy::Maglev, _) => maglev(None)?,
-        (LbPolicy::ClusterProvided, _) => Balance::Provided,
-        (LbPolicy::LoadBalancingPolicyConfig, _) => {
-            return Err(Bad::new("load_balancing_policy", "is not set"));
-        }
-    };
-    let is_original = matches!(discovery, Discovery::OriginalDst { .. });
-    if is_original != (balance == Balance::Provided) {
-        let why = "CLUSTER_PROVIDED and ORIGINAL_DST belong together";
-        return Err(Bad::new("lb_policy", why));
-    }
-    Ok(balance)
-}
-
-/// The newer way to name a policy: the first of the list that we know.
-fn typed_balance(policy: &proto::LoadBalancingPolicy) -> Result<Balance, Bad> {
-    let mut unknown = Vec::new();
-    for policy in &policy.policies {
-        let Some(config) = &policy.typed_extension_config else { continue };
-        let Some(any) = &config.typed_config else { continue };
-        if any.is::<proto::RoundRobin>() {
-            return Ok(Balance::RoundRobin);
-        } else if any.is::<proto::Random>() {
-            return Ok(Balance::Random);
-        } else if any.is::<proto::ClusterProvided>() {
-            return Ok(Balance::Provided);
-        } else if any.is::<proto::LeastRequest>() {
-            let config: proto::LeastRequest = unpack(any)?;
-            let bias = config.active_request_bias.map_or(1.0, |bias| bias.default_value);
-            let choices = config.choice_count.unwrap_or(2).max(2);
-            return Ok(Balance::LeastRequest { choices, bias });
-        } else if any.is::<proto::RingHash>() {
-            let config: proto::RingHash = unpack(any)?;
-            return ring(config.minimum_ring_size, config.maximum_ring_size);
-        } else if any.is::<proto::Maglev>() {
-            return maglev(unpack::<proto::Maglev>(any)?.table_size);
-        }
-        unknown.push(any.type_name().to_owned());
-    }
-    Err(Bad::new("policies", format!("none is known here: {}", unknown.join(", "))))
-}
-
-fn ring(min: Option<u64>, max: Option<u64>) -> Result<Balance, Bad> {
-    let (min, max) = (min.unwrap_or(1024), max.unwrap_or(MAX_RING));
-    if MAX_RING < min.max(max) || max < min {
-        let why = format!("must be at most {MAX_RING}, and the minimum at most the maximum");
-        return Err(Bad::new("ring_hash_lb_config.minimum_ring_size", why));
-    }
-    Ok(Balance::RingHash { min, max })
-}
-
-fn maglev(size: Option<u64>) -> Result<Balance, Bad> {
-    let size = size.unwrap_or(MAGLEV_SIZE);
-    let is_prime =
-        2 <= size && (2..).take_while(|n| n * n <= size).all(|n| !size.is_multiple_of(n));
-    if !is_prime || 5_000_011 < size {
-        let why = "must be a prime number of at most 5000011";
-        return Err(Bad::new("maglev_lb_config.table_size", why));
-    }
-    Ok(Balance::Maglev { size })
-}
-
 fn dns_family(family: proto::cluster::DnsLookupFamily) -> DnsFamily {
     use proto::cluster::DnsLookupFamily as Family;
     match family {
@@ -384,8 +305,11 @@ fn limits(breakers: Option<&proto::CircuitBreakers>) -> Limits {
     let set = |value: fn(&proto::circuit_breakers::Thresholds) -> Option<u32>, default| {
         thresholds.and_then(value).unwrap_or(default)
     };
+    let per_host =
+        breakers.and_then(|all| all.per_host_thresholds.iter().find(|t| t.priority == 0));
     Limits {
         connections: set(|t| t.max_connections, 1024),
+        host_connections: per_host.and_then(|t| t.max_connections).unwrap_or(u32::MAX),
         pending: set(|t| t.max_pending_requests, 1024),
         requests: set(|t| t.max_requests, 1024),
         retries: set(|t| t.max_retries, 3),

@@ -49,6 +49,10 @@ pub struct Http2Settings {
     pub initial_stream_window: Option<u32>,
     /// The flow-control window of a connection, in bytes.
     pub initial_connection_window: Option<u32>,
+    /// How often a quiet connection is asked whether it is alive, and how long the answer may take.
+    pub keepalive: Option<(Duration, Duration)>,
+    /// Whether a stream may become a tunnel of another protocol (RFC 8441).
+    pub allow_connect: bool,
 }
 
 impl Http2Settings {
@@ -57,6 +61,12 @@ impl Http2Settings {
             max_concurrent_streams: options.max_concurrent_streams,
             initial_stream_window: options.initial_stream_window_size,
             initial_connection_window: options.initial_connection_window_size,
+            keepalive: options.connection_keepalive.as_ref().and_then(|keepalive| {
+                let interval = timeout(keepalive.interval.as_ref(), "interval").ok()??;
+                let patience = timeout(keepalive.timeout.as_ref(), "timeout").ok()??;
+                Some((interval, patience))
+            }),
+            allow_connect: options.allow_connect,
         }
     }
 }
@@ -94,6 +104,10 @@ pub struct HttpSettings {
     pub max_head_bytes: usize,
     /// The most headers.
     pub max_headers: usize,
+    /// Whether trailers of HTTP/1.1 are passed on, or dropped.
+    pub http1_trailers: bool,
+    /// Whether methods that no standard names are taken on HTTP/1.1.
+    pub allow_custom_methods: bool,
     /// Whether HTTP/1.0 is spoken.
     pub accept_http_10: bool,
     /// The authority of HTTP/1.0 requests without one; empty for none.
@@ -164,6 +178,8 @@ impl Default for HttpSettings {
             delayed_close_timeout: Some(Duration::from_secs(1)),
             max_head_bytes: 60 * 1024,
             max_headers: 100,
+            http1_trailers: false,
+            allow_custom_methods: false,
             accept_http_10: false,
             default_host_for_http_10: String::new(),
             proxy_100_continue: false,
@@ -230,6 +246,9 @@ impl HttpSettings {
             proto::CodecType::Http3 => return Err(Bad::unsupported("codec_type HTTP3")),
         };
         if let Some(options) = &manager.http_protocol_options {
+            refuse_http1(options).within("http_protocol_options")?;
+            self.http1_trailers = options.enable_trailers;
+            self.allow_custom_methods = options.allow_custom_methods;
             self.accept_http_10 = options.accept_http_10;
             self.default_host_for_http_10.clone_from(&options.default_host_for_http_10);
         }
@@ -397,6 +416,17 @@ impl HttpSettings {
             .map(|id| Edit::set("x-request-id", Value::Uuid(id)));
         [server, via, id].into_iter().flatten()
     }
+}
+
+/// What we do not do of HTTP/1.
+pub(crate) fn refuse_http1(options: &core::Http1ProtocolOptions) -> Result<(), Bad> {
+    refuse(&[
+        ("header_key_format", options.header_key_format.is_some()),
+        ("allow_chunked_length", options.allow_chunked_length),
+        ("send_fully_qualified_url", options.send_fully_qualified_url),
+        ("ignore_http_11_upgrade", !options.ignore_http_11_upgrade.is_empty()),
+        ("allow_absolute_url", options.allow_absolute_url == Some(false)),
+    ])
 }
 
 /// Splits an authority into host and port; IPv6 addresses keep their brackets.

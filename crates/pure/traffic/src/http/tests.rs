@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use xds::{filters, route as proto};
 
+mod clusters;
+
 use super::*;
 use crate::{
     Moment, ResponseFacts, Value,
@@ -71,7 +73,17 @@ fn one(routes: Json) -> Json {
 fn table() -> Table {
     let mut clusters = Map::default();
     for name in ["a", "b", "c"] {
-        let cluster = xds::cluster::Cluster { name: name.into(), ..Default::default() };
+        // The last one hashes.
+        let lb_policy = if name == "c" {
+            xds::cluster::cluster::LbPolicy::RingHash
+        } else {
+            Default::default()
+        };
+        let cluster = xds::cluster::Cluster {
+            name: name.into(),
+            lb_policy: lb_policy.into(),
+            ..Default::default()
+        };
         let cluster = Arc::new(Cluster::compile(&cluster).unwrap());
         let entry = Entry { cluster, endpoints: Arc::new(Endpoints::default()) };
         clusters.insert(Arc::from(name), entry);
@@ -145,7 +157,7 @@ fn edits_told<'a>(edits: impl Iterator<Item = Edit<'a>>) -> Vec<String> {
 }
 
 fn request_edits(forward: &Forward) -> Vec<String> {
-    edits_told(forward.request_edits(&forward.first_attempt(Moment::START)))
+    edits_told(forward.request_edits(Moment::START, &forward.first_attempt(Moment::START)))
 }
 
 #[test]
@@ -398,7 +410,10 @@ fn paths_and_hosts_are_rewritten() {
     let api = forward(&chain, "GET http://x/api/v1?q=1");
     assert_eq!(api.path(), Some("/v1?q=1"));
     assert_eq!(api.authority, Authority::Rewritten("y".into()));
-    assert_eq!(request_edits(&api), ["&x-forwarded-host=x", "x-envoy-original-path=/api/v1?q=1"]);
+    assert_eq!(
+        request_edits(&api),
+        ["&x-forwarded-host=x", "x-envoy-original-host=x", "x-envoy-original-path=/api/v1?q=1"]
+    );
     assert_eq!(forward(&chain, "GET http://x/re/a?b").path(), Some("/a/x?b"));
     let header = forward(&chain, "GET http://x/h x-host=z");
     assert_eq!(header.authority, Authority::Rewritten("z".into()));
@@ -568,11 +583,11 @@ fn upgrades_need_leave() {
     let open = chain(&routes, Vec::new(), websocket);
     let upgrade =
         |path: &str, to: &str| format!("GET http://x{path} connection=Upgrade upgrade={to}");
-    assert!(forward(&open, &upgrade("/", "websocket")).is_upgrade());
+    assert_eq!(forward(&open, &upgrade("/", "websocket")).tunnel(), Tunnel::Upgrade);
     assert_eq!(told(&open, &upgrade("/no", "websocket")), "403");
     assert_eq!(told(&open, &upgrade("/", "other")), "403");
     assert_eq!(told(&plain(&routes), &upgrade("/", "WebSocket")), "403");
-    assert!(!forward(&plain(&routes), &upgrade("/", "h2c")).is_upgrade());
+    assert_eq!(forward(&plain(&routes), &upgrade("/", "h2c")).tunnel(), Tunnel::No);
     assert_eq!(told(&open, "CONNECT http://x"), "b");
 }
 
@@ -617,7 +632,7 @@ fn paths_are_made_normal_before_they_match() {
 
 #[test]
 fn a_cookie_for_the_hash_is_set() {
-    let chain = plain(&one(json!([{"match": {"prefix": "/"}, "route": {"cluster": "a",
+    let chain = plain(&one(json!([{"match": {"prefix": "/"}, "route": {"cluster": "c",
         "hashPolicy": [{"cookie": {"name": "u", "ttl": "5s"}}]}}])));
     let first = forward(&chain, "GET http://x/");
     assert!(first.first_attempt(Moment::START).hash().is_some());
@@ -634,12 +649,12 @@ fn a_fault_becomes_an_answer_of_the_route() {
         "responseHeadersToAdd": [{"header": {"key": "x-a", "value": "1"}}]}])));
     let forward = forward(&chain, "GET http://x/");
     let flags = Flag::UpstreamRetryLimitExceeded.into();
-    let answer = forward.fault_answer(&crate::Fault::NoHealthyUpstream, flags, &Head::default());
+    let answer = forward.fault_answer(&crate::Fault::NoHealthyUpstream, flags, 1, &Head::default());
     assert_eq!((answer.status, answer.flags.to_string().as_str()), (503, "UH,URX"));
     assert_eq!((&*answer.body, answer.route.as_str()), (&b"no healthy upstream"[..], "r"));
     assert_eq!(answer.header("x-a"), Some(&b"1"[..]));
     assert_eq!(answer.header("x-envoy-upstream-service-time"), None);
-    let overflow = forward.fault_answer(&crate::Fault::Overflow, Flags::NONE, &Head::default());
+    let overflow = forward.fault_answer(&crate::Fault::Overflow, Flags::NONE, 1, &Head::default());
     assert_eq!(overflow.header("x-envoy-overloaded"), Some(&b"true"[..]));
 }
 

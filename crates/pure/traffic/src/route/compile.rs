@@ -16,13 +16,13 @@ use crate::{
     path::{PathMatch, PathRewrite},
     retry::{RetryOn, RetryPolicy},
     route::{
-        Action, Direct, Forwarding, HostRewrite, MirrorPolicy, PerFilter, RequireTls, Route,
-        RouteMatch, Routes, StreamLimit, Target, TimeLimits, VirtualHost, hosts::Domains,
+        Action, Chance, Direct, Forwarding, HostRewrite, MirrorPolicy, PerFilter, RequireTls,
+        Route, RouteMatch, Routes, Target, TimeLimits, VirtualHost, hosts::Domains,
     },
 };
 
-/// Envoy's timeout of a route that names none.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Envoy's limit of the body of a direct response.
+const LARGEST_BODY: u32 = 4096;
 /// The name under which older fields configure the CORS filter.
 const CORS: &str = "envoy.filters.http.cors";
 
@@ -85,7 +85,7 @@ impl VirtualHost {
             ("retry_policy_typed_config", host.retry_policy_typed_config.is_some()),
             ("route_specifiers", !host.route_specifiers.is_empty()),
         ])?;
-        let mut filters = per_filter(&host.typed_per_filter_config, host.cors.as_ref())?;
+        let mut filters = per_filter(&host.typed_per_filter_config, None)?;
         filters.extend(per_filter(&config.typed_per_filter_config, None)?);
         let name: Arc<str> = host.name.as_str().into();
         let around = Around {
@@ -189,7 +189,10 @@ impl Route {
                 Action::Answer(Box::new(direct))
             }
             Some(Proto::DirectResponse(action)) => {
-                let direct = Direct::response(action, of_route.1).within("direct_response")?;
+                let largest = around.config.max_direct_response_body_size_bytes;
+                let largest = largest.unwrap_or(LARGEST_BODY);
+                let direct = Direct::response(action, of_route.1, largest);
+                let direct = direct.within("direct_response")?;
                 Action::Answer(Box::new(direct))
             }
             Some(Proto::FilterAction(_) | Proto::NonForwardingAction(_)) => {
@@ -197,6 +200,13 @@ impl Route {
             }
             None => return Err(Bad::new("action", "is not set")),
         };
+        // The older fields speak for requests that go to a cluster, where no level has the newer ones.
+        let old_cors = match &action {
+            Action::Forward(_) => old_cors.or(around.host.cors.as_ref()),
+            Action::Answer(_) => None,
+        };
+        let has_cors = around.filters.iter().any(|(name, _)| **name == *CORS);
+        let old_cors = old_cors.filter(|_| !has_cors);
         let mut filters = per_filter(&route.typed_per_filter_config, old_cors)?;
         filters.extend(around.filters.iter().cloned());
         Ok(Self {
@@ -282,7 +292,7 @@ impl Forwarding {
         Ok(Self {
             targets,
             total_weight,
-            pick_by_hash: picks_by_hash(action)?,
+            chance: chance(action),
             cluster_not_found: match action.cluster_not_found_response_code() {
                 NotFound::ServiceUnavailable => 503,
                 NotFound::NotFound => 404,
@@ -306,6 +316,7 @@ impl Forwarding {
                     (config.upgrade_type.as_bytes().into(), config.enabled.unwrap_or(true))
                 })
                 .collect(),
+            ends_connect: ends_connect(action)?,
             attempt_count_in_request: around.host.include_request_attempt_count,
             attempt_count_in_response: around.host.include_attempt_count_in_response,
         })
@@ -326,6 +337,7 @@ fn targets(
     match &action.cluster_specifier {
         Some(Specifier::Cluster(cluster)) => Ok(vec![Target {
             cluster: cluster.as_str().into(),
+            cluster_header: None,
             weight: 1,
             request_edits: of_route.0.clone(),
             response_edits: of_route.1.clone(),
@@ -336,9 +348,12 @@ fn targets(
             let mut targets = Vec::with_capacity(weighted.clusters.len());
             for (at, cluster) in weighted.clusters.iter().enumerate() {
                 let place = format!("weighted_clusters.clusters[{at}]");
-                if !cluster.cluster_header.is_empty() || cluster.name.is_empty() {
-                    return Err(Bad::unsupported(format!("{place}.cluster_header")));
+                if cluster.cluster_header.is_empty() == cluster.name.is_empty() {
+                    return Err(Bad::new(place, "must have either name or cluster_header"));
                 }
+                let header = Some(&cluster.cluster_header).filter(|header| !header.is_empty());
+                let header = header.map(|header| cluster_header(header)).transpose();
+                let cluster_header = header.within(&place)?;
                 let request = EditList::compile(
                     &cluster.request_headers_to_add,
                     &cluster.request_headers_to_remove,
@@ -361,6 +376,7 @@ fn targets(
                 });
                 targets.push(Target {
                     cluster: cluster.name.as_str().into(),
+                    cluster_header,
                     weight: u64::from(cluster.weight.unwrap_or(0)),
                     request_edits: edits.0,
                     response_edits: edits.1,
@@ -370,7 +386,15 @@ fn targets(
             }
             Ok(targets)
         }
-        Some(Specifier::ClusterHeader(_)) => Err(Bad::unsupported("cluster_header")),
+        Some(Specifier::ClusterHeader(header)) => Ok(vec![Target {
+            cluster: "".into(),
+            cluster_header: Some(cluster_header(header)?),
+            weight: 1,
+            request_edits: of_route.0.clone(),
+            response_edits: of_route.1.clone(),
+            host_rewrite: None,
+            filters: Vec::new(),
+        }]),
         Some(Specifier::ClusterSpecifierPlugin(_) | Specifier::InlineClusterSpecifierPlugin(_)) => {
             Err(Bad::unsupported("cluster_specifier_plugin"))
         }
@@ -378,18 +402,45 @@ fn targets(
     }
 }
 
-fn picks_by_hash(action: &proto::RouteAction) -> Result<bool, Bad> {
+/// The header that names a cluster.
+fn cluster_header(name: &str) -> Result<Box<str>, Bad> {
+    if name.is_empty() {
+        return Err(Bad::new("cluster_header", "is empty"));
+    }
+    Ok(name.to_ascii_lowercase().into())
+}
+
+fn chance(action: &proto::RouteAction) -> Chance {
     use proto::{
         route_action::ClusterSpecifier, weighted_cluster::RandomValueSpecifier as Specifier,
     };
     let Some(ClusterSpecifier::WeightedClusters(weighted)) = &action.cluster_specifier else {
-        return Ok(false);
+        return Chance::Dice;
     };
     match &weighted.random_value_specifier {
-        Some(Specifier::UseHashPolicy(uses)) => Ok(*uses),
-        Some(Specifier::HeaderName(_)) => Err(Bad::unsupported("weighted_clusters.header_name")),
-        None => Ok(false),
+        Some(Specifier::UseHashPolicy(true)) => Chance::Hash,
+        Some(Specifier::HeaderName(name)) => Chance::Header(name.to_ascii_lowercase().into()),
+        Some(Specifier::UseHashPolicy(false)) | None => Chance::Dice,
     }
+}
+
+/// Whether CONNECT ends at this route.
+fn ends_connect(action: &proto::RouteAction) -> Result<bool, Bad> {
+    let mut ends = false;
+    for (at, config) in action.upgrade_configs.iter().enumerate() {
+        let Some(connect) = &config.connect_config else { continue };
+        let place = format!("upgrade_configs[{at}].connect_config");
+        if !config.upgrade_type.eq_ignore_ascii_case("CONNECT") {
+            return Err(Bad::new(place, "belongs to upgrade_type CONNECT"));
+        }
+        refuse(&[
+            ("proxy_protocol_config", connect.proxy_protocol_config.is_some()),
+            ("allow_post", connect.allow_post),
+        ])
+        .within(place)?;
+        ends |= config.enabled.unwrap_or(true);
+    }
+    Ok(ends)
 }
 
 impl HostRewrite {
@@ -413,42 +464,14 @@ impl HostRewrite {
     }
 }
 
-impl TimeLimits {
-    fn compile(action: &proto::RouteAction) -> Result<Self, Bad> {
-        let stream = match &action.max_stream_duration {
-            None => None,
-            Some(limit) => Some(StreamLimit {
-                max: duration(limit.max_stream_duration.as_ref(), "max_stream_duration")?,
-                grpc_header_max: duration(
-                    limit.grpc_timeout_header_max.as_ref(),
-                    "max_stream_duration.grpc_timeout_header_max",
-                )?,
-                grpc_header_offset: duration(
-                    limit.grpc_timeout_header_offset.as_ref(),
-                    "max_stream_duration.grpc_timeout_header_offset",
-                )?
-                .unwrap_or_default(),
-            }),
-        };
-        let offset = duration(action.grpc_timeout_offset.as_ref(), "grpc_timeout_offset")?;
-        Ok(Self {
-            timeout: duration(action.timeout.as_ref(), "timeout")?.unwrap_or(DEFAULT_TIMEOUT),
-            max_grpc: duration(action.max_grpc_timeout.as_ref(), "max_grpc_timeout")?,
-            grpc_offset: offset.unwrap_or_default(),
-            stream,
-        })
-    }
-}
-
 impl MirrorPolicy {
     fn compile(mirror: &proto::route_action::RequestMirrorPolicy) -> Result<Self, Bad> {
-        refuse(&[
-            ("cluster_header", !mirror.cluster_header.is_empty()),
-            ("request_headers_mutations", !mirror.request_headers_mutations.is_empty()),
-        ])?;
+        refuse(&[("request_headers_mutations", !mirror.request_headers_mutations.is_empty())])?;
         let host = &mirror.host_rewrite_literal;
         Ok(Self {
             cluster: mirror.cluster.as_str().into(),
+            cluster_header: (!mirror.cluster_header.is_empty())
+                .then(|| mirror.cluster_header.to_ascii_lowercase().into()),
             share: mirror.runtime_fraction.as_ref().map_or(Fraction::ALL, Fraction::of_runtime),
             keeps_host: mirror.disable_shadow_host_suffix_append,
             host: (!host.is_empty()).then(|| host.as_str().into()),
@@ -459,7 +482,6 @@ impl MirrorPolicy {
 fn compile_retry(policy: &proto::RetryPolicy) -> Result<RetryPolicy, Bad> {
     const PREVIOUS_HOSTS: &str = "envoy.retry_host_predicates.previous_hosts";
     refuse(&[
-        ("retry_priority", policy.retry_priority.is_some()),
         ("rate_limited_retry_back_off", policy.rate_limited_retry_back_off.is_some()),
         ("retry_options_predicates", !policy.retry_options_predicates.is_empty()),
     ])?;
@@ -491,12 +513,34 @@ fn compile_retry(policy: &proto::RetryPolicy) -> Result<RetryPolicy, Bad> {
         status_codes: codes.collect(),
         avoid_previous_hosts: !policy.retry_host_predicate.is_empty(),
         host_selection_attempts: attempts.unwrap_or(u32::MAX).max(1),
+        previous_priorities: policy
+            .retry_priority
+            .as_ref()
+            .map(previous_priorities)
+            .transpose()
+            .within("retry_priority")?,
         headers: HeaderMatch::compile_all(&policy.retriable_headers, "retriable_headers")?,
         request_headers: HeaderMatch::compile_all(
             &policy.retriable_request_headers,
             "retriable_request_headers",
         )?,
     })
+}
+
+/// After how many attempts the priorities that were tried are left out.
+fn previous_priorities(priority: &proto::retry_policy::RetryPriority) -> Result<u32, Bad> {
+    use proto::retry_policy::retry_priority::ConfigType;
+    let Some(ConfigType::TypedConfig(any)) = &priority.config_type else {
+        return Err(Bad::new("typed_config", "is not set"));
+    };
+    if !any.is::<filters::PreviousPrioritiesConfig>() {
+        return Err(Bad::unsupported(format!("{} ({})", priority.name, any.type_name())));
+    }
+    let config: filters::PreviousPrioritiesConfig = unpack(any)?;
+    match u32::try_from(config.update_frequency) {
+        Ok(every) if every != 0 => Ok(every),
+        _ => Err(Bad::new("update_frequency", "must be greater than zero")),
+    }
 }
 
 /// What one level says to filters, by their names.

@@ -107,6 +107,7 @@ impl Direct {
     pub(crate) fn response(
         action: &proto::DirectResponseAction,
         response_edits: Option<Arc<EditList>>,
+        largest: u32,
     ) -> Result<Self, Bad> {
         use core::data_source::Specifier;
         if action.body_format.is_some() {
@@ -124,6 +125,11 @@ impl Direct {
                 return Err(Bad::unsupported("body.filename"));
             }
         };
+        let largest = usize::try_from(largest).unwrap_or(usize::MAX);
+        if largest < body.len() {
+            let why = format!("has {} bytes; at most {largest} are allowed", body.len());
+            return Err(Bad::new("body", why));
+        }
         Ok(Self { kind: Kind::Response { status, body }, response_edits })
     }
 
@@ -142,17 +148,31 @@ impl Direct {
             }
             Kind::Response { status, body } => {
                 let mut answer = Answer::new(*status, "", Flags::NONE, "direct_response");
-                if !body.is_empty() {
-                    answer.headers.push((Cow::Borrowed("content-type"), b"text/plain".to_vec()));
-                    answer.body = Cow::Owned(body.to_vec());
+                if matches!(status, 201 | 300..400) {
+                    // Something was made, or is elsewhere: here, as far as is known.
+                    let location = Redirect::to_itself(*status).location(route, head);
+                    answer.headers.push((Cow::Borrowed("location"), location.into_bytes()));
                 }
-                answer.suited_to(head)
+                answer.body = Cow::Owned(body.to_vec());
+                answer
             }
         }
     }
 }
 
 impl Redirect {
+    /// To where the request went.
+    const fn to_itself(status: u16) -> Self {
+        Self {
+            status,
+            scheme: None,
+            host: None,
+            port: None,
+            path: PathChange::Rewrite(PathRewrite::Keep),
+            strip_query: false,
+        }
+    }
+
     fn location(&self, route: &Route, head: &Head<'_>) -> String {
         let scheme = self.scheme.as_deref().unwrap_or(head.scheme);
         let host = match &self.host {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     cluster::{Balance, Cluster},
     dice::Dice,
+    moment::Moment,
     upstream::{
         edf::Schedule,
         hashing::{Maglev, Ring, Share},
@@ -26,6 +27,8 @@ pub(crate) struct Balancer {
     priorities: Vec<Priority>,
     /// Percent of requests for each priority; the sum is 100 unless there is no host at all.
     loads: Vec<u64>,
+    /// The health of each priority in percent.
+    available: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -61,10 +64,13 @@ enum Picker {
 
 /// What one pick knows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct Wish<'a> {
+    pub(crate) now: Moment,
     pub(crate) hash: Option<u64>,
     /// How often a host was turned down already.
     pub(crate) attempt: u32,
+    /// Priorities that a retry keeps away from, by their places; empty for none.
+    pub(crate) excluded: &'a [bool],
 }
 
 /// The host that was picked.
@@ -88,35 +94,43 @@ impl Balancer {
                 Priority::new(cluster, overprovisioning, groups, is_panicking)
             })
             .collect();
-        Self { priorities, loads }
+        let available =
+            census.iter().map(|census| census.availability(overprovisioning.into())).collect();
+        Self { priorities, loads, available }
+    }
+
+    /// The health of each priority in percent.
+    pub(crate) fn available(&self) -> &[u64] {
+        &self.available
     }
 
     /// Picks a host; `None` when no priority that gets traffic has one.
     pub(crate) fn pick(
         &mut self,
         cluster: &Cluster,
-        wish: Wish,
+        wish: &Wish<'_>,
         dice: &mut Dice,
     ) -> Option<Picked> {
-        let hashes = matches!(cluster.balance, Balance::RingHash { .. } | Balance::Maglev { .. });
+        let hashes = cluster.hashes();
         let hash = match wish.hash {
             Some(hash) if hashes => hash,
             _ => dice.roll(),
         };
         let priority = match self.priorities.len() {
             1 => 0,
-            _ => self.priority(hash % 100 + 1)?,
+            _ => self.priority(hash % 100 + 1, wish.excluded)?,
         };
         let priority = self.priorities.get_mut(priority)?;
         let in_panic = priority.is_panicking;
         let pool = priority.pool(dice)?;
-        let host = pool.pick(cluster, hash, wish.attempt, dice)?;
+        let host = pool.pick(cluster, hash, wish, dice)?;
         Some(Picked { host, in_panic })
     }
 
-    fn priority(&self, percent: u64) -> Option<usize> {
+    fn priority(&self, percent: u64, excluded: &[bool]) -> Option<usize> {
+        let without = (!excluded.is_empty()).then(|| without(&self.available, excluded));
         let mut sum = 0;
-        self.loads.iter().position(|load| {
+        without.as_ref().unwrap_or(&self.loads).iter().position(|load| {
             sum += load;
             percent <= sum
         })
@@ -158,8 +172,8 @@ impl Census {
 fn loads(census: &[Census], overprovisioning: u64, threshold: f64) -> (Vec<u64>, Vec<bool>) {
     let available: Vec<u64> = census.iter().map(|c| c.availability(overprovisioning)).collect();
     let total = available.iter().sum::<u64>().min(100);
-    let mut loads = vec![0; census.len()];
     if total == 0 && threshold <= 0.0 {
+        let mut loads = vec![0; census.len()];
         loads.iter_mut().take(1).for_each(|load| *load = 100);
         return (loads, vec![false; census.len()]);
     }
@@ -172,36 +186,53 @@ fn loads(census: &[Census], overprovisioning: u64, threshold: f64) -> (Vec<u64>,
     } else {
         available.iter().map(|a| (a * 100).checked_div(total).unwrap_or(0)).collect()
     };
+    (shared_out(&shares), panics)
+}
+
+/// The load of each priority when some are left out. Spec: Envoy, `previous_priorities`.
+fn without(available: &[u64], excluded: &[bool]) -> Vec<u64> {
+    let is_out = |at: usize| excluded.get(at).is_some_and(|out| *out);
+    let left = available.iter().enumerate().map(|(at, a)| if is_out(at) { 0 } else { *a });
+    let left: Vec<u64> = left.collect();
+    let total = left.iter().sum::<u64>().min(100);
+    let shares: Vec<u64> = left.iter().map(|a| (a * 100).checked_div(total).unwrap_or(0)).collect();
+    shared_out(&shares)
+}
+
+/// Gives each its share as long as there is some of the hundred left.
+fn shared_out(shares: &[u64]) -> Vec<u64> {
+    let mut loads = vec![0; shares.len()];
     let mut left = 100;
-    for (load, share) in loads.iter_mut().zip(&shares) {
+    for (load, share) in loads.iter_mut().zip(shares) {
         *load = left.min(*share);
         left -= *load;
     }
     // What rounding left over goes to the first that can take it.
-    if let Some((load, _)) = loads.iter_mut().zip(&shares).find(|(_, share)| **share != 0) {
+    if let Some((load, _)) = loads.iter_mut().zip(shares).find(|(_, share)| **share != 0) {
         *load += left;
     }
-    (loads, panics)
+    loads
 }
 
 impl Priority {
     fn new<'a>(
         cluster: &Cluster,
         overprovisioning: u32,
-        groups: impl Iterator<Item = &'a Group>,
+        groups: impl Iterator<Item = &'a Group> + Clone,
         is_panicking: bool,
     ) -> Self {
         let usable = |group: &Group| -> Hosts {
             let hosts = group.hosts.iter();
             hosts.filter(|host| is_panicking || host.is_healthy()).cloned().collect()
         };
-        let hashes = matches!(cluster.balance, Balance::RingHash { .. } | Balance::Maglev { .. });
-        let mut pools: Vec<Pool> = if !cluster.locality_weighted {
-            vec![Pool::new(groups.flat_map(usable).collect(), 1)]
+        let hashes = cluster.hashes();
+        // In panic everyone is needed, wherever they are. Rings and tables keep to their places all the same.
+        let mut pools: Vec<Pool> = if !cluster.locality_weighted || is_panicking && !hashes {
+            vec![Pool::new(groups.clone().flat_map(usable).collect(), 1)]
         } else if hashes {
-            vec![Pool::of_localities(groups.map(|group| (group.weight, usable(group))))]
+            vec![Pool::of_localities(groups.clone().map(|group| (group.weight, usable(group))))]
         } else {
-            let with_weight = groups.map(|group| {
+            let with_weight = groups.clone().map(|group| {
                 let hosts = usable(group);
                 let all = u64::try_from(group.hosts.len()).unwrap_or(u64::MAX);
                 let census = Census { all, healthy: u64::try_from(hosts.len()).unwrap_or(0) };
@@ -211,6 +242,11 @@ impl Priority {
             with_weight.collect()
         };
         pools.retain(|pool| !pool.hosts.is_empty() && pool.weight != 0);
+        if pools.is_empty() {
+            // No place has a weight: then places do not count.
+            pools.push(Pool::new(groups.flat_map(usable).collect(), 1));
+            pools.retain(|pool| !pool.hosts.is_empty());
+        }
         let total_weight = pools.iter().map(|pool| pool.weight).sum();
         Self { pools, total_weight, is_panicking }
     }
@@ -256,7 +292,7 @@ impl Pool {
         &mut self,
         cluster: &Cluster,
         hash: u64,
-        attempt: u32,
+        wish: &Wish<'_>,
         dice: &mut Dice,
     ) -> Option<Arc<Host>> {
         if let [only] = self.hosts.as_slice() {
@@ -264,8 +300,11 @@ impl Pool {
         }
         let hosts = &self.hosts;
         let shares = self.shares.as_deref();
-        let picker = self.picker.get_or_insert_with(|| Picker::new(cluster, hosts, shares, dice));
-        let at = picker.pick(hosts, hash, attempt, dice)?;
+        let begin = || Picker::new(cluster, hosts, shares, (wish.now, dice));
+        let picker = self.picker.get_or_insert_with(begin);
+        let warms = cluster.slow_start.as_ref();
+        let factor = |host: &Host| warms.map_or(1.0, |slow| slow.factor(host.age(wish.now)));
+        let at = picker.pick(hosts, (hash, wish.attempt), factor, dice)?;
         hosts.get(at).cloned()
     }
 }
@@ -275,13 +314,19 @@ impl Picker {
         cluster: &Cluster,
         hosts: &[Arc<Host>],
         shares: Option<&[f64]>,
-        dice: &mut Dice,
+        (now, dice): (Moment, &mut Dice),
     ) -> Self {
         let weights: Vec<f64> = hosts.iter().map(|host| f64::from(host.weight())).collect();
-        let is_even = weights.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq());
+        let slow = cluster.slow_start.as_ref();
+        let is_new = |host: &Arc<Host>| slow.is_some_and(|slow| slow.covers(host.age(now)));
+        let is_even = weights.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq())
+            && !hosts.iter().any(is_new);
         let schedule = || {
             let mut schedule = Schedule::default();
-            weights.iter().enumerate().for_each(|(at, weight)| schedule.add(at, *weight));
+            let part = |at: usize| slow.map_or(1.0, |slow| slow.factor(hosts[at].age(now)));
+            for (at, weight) in weights.iter().enumerate() {
+                schedule.add(at, *weight * part(at));
+            }
             schedule
         };
         let hashed = || -> Vec<Share<'_>> {
@@ -304,7 +349,9 @@ impl Picker {
             Balance::RoundRobin | Balance::Provided => {
                 let mut schedule = schedule();
                 for _ in 0..dice.below(u64::try_from(hosts.len()).unwrap_or(1)) {
-                    schedule.next(|at| weights[at]);
+                    schedule.next(|at| {
+                        weights[at] * slow.map_or(1.0, |slow| slow.factor(hosts[at].age(now)))
+                    });
                 }
                 Self::Scheduled(schedule)
             }
@@ -327,8 +374,8 @@ impl Picker {
     fn pick(
         &mut self,
         hosts: &[Arc<Host>],
-        hash: u64,
-        attempt: u32,
+        (hash, attempt): (u64, u32),
+        factor: impl Fn(&Host) -> f64,
         dice: &mut Dice,
     ) -> Option<usize> {
         let len = u64::try_from(hosts.len()).ok()?;
@@ -339,7 +386,9 @@ impl Picker {
                 *next = at + 1;
                 Some(at)
             }
-            Self::Scheduled(schedule) => schedule.next(|at| f64::from(hosts[at].weight())),
+            Self::Scheduled(schedule) => {
+                schedule.next(|at| f64::from(hosts[at].weight()) * factor(&hosts[at]))
+            }
             Self::LeastOfSome(choices) => {
                 let mut best = any(dice)?;
                 for _ in 1..*choices {
@@ -353,7 +402,7 @@ impl Picker {
             Self::LeastScheduled(schedule, bias) => schedule.next(|at| {
                 let host = &hosts[at];
                 let busy = f64::from(host.active_requests()) + 1.0;
-                f64::from(host.weight()) / busy.powf(*bias)
+                f64::from(host.weight()) / busy.powf(*bias) * factor(host)
             }),
             Self::Uniform => any(dice),
             Self::Weighted(sums) => {
@@ -407,6 +456,21 @@ mod tests {
         let (loads, panics) = loads(&[census(30, 0), census(10, 0)], 140, 50.0);
         assert_eq!(loads, [75, 25]);
         assert_eq!(panics, [true, true]);
+    }
+
+    #[test]
+    fn priorities_that_were_tried_get_nothing() {
+        type Row<'a> = (&'a [u64], &'a [bool], &'a [u64]);
+        let table: [Row<'_>; 5] = [
+            (&[100, 100], &[true, false], &[0, 100]),
+            (&[100, 100, 100], &[true, true], &[0, 0, 100]),
+            (&[70, 30, 100], &[false, true], &[70, 0, 30]),
+            (&[20, 30, 30], &[true], &[0, 50, 50]),
+            (&[100, 0], &[true, false], &[0, 0]),
+        ];
+        for (available, excluded, expected) in table {
+            assert_eq!(without(available, excluded), expected, "{available:?} {excluded:?}");
+        }
     }
 
     #[test]

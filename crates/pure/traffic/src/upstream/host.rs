@@ -6,12 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use xds::core;
 
 use crate::{
     cluster::{Endpoint, Health, Place},
+    moment::Moment,
     upstream::{outlier::Monitor, stats::Counter},
 };
 
@@ -37,6 +39,9 @@ pub struct Host {
     place: Place,
     metadata: Option<core::Metadata>,
     weight: AtomicU32,
+    priority: AtomicU32,
+    /// When it was first seen healthy, in nanoseconds; [`UNSEEN`] before that.
+    healthy_since: AtomicU64,
     may_serve: AtomicBool,
     is_removed: AtomicBool,
     active_requests: AtomicU32,
@@ -54,6 +59,9 @@ pub struct Host {
     pub cx_connect_fail: Counter,
 }
 
+/// No moment.
+const UNSEEN: u64 = u64::MAX;
+
 /// The next id. Ids are names, not chance: only their being different counts.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -67,6 +75,8 @@ impl Host {
             place: place.clone(),
             metadata: endpoint.metadata.clone(),
             weight: AtomicU32::new(endpoint.weight),
+            priority: AtomicU32::new(0),
+            healthy_since: AtomicU64::new(UNSEEN),
             may_serve: AtomicBool::new(endpoint.health == Health::Healthy),
             is_removed: AtomicBool::new(false),
             active_requests: AtomicU32::new(0),
@@ -133,6 +143,31 @@ impl Host {
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Its priority; 0 is used first.
+    #[must_use]
+    pub fn priority(&self) -> u32 {
+        self.priority.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn rank(&self, priority: u32) {
+        self.priority.store(priority, Ordering::Relaxed);
+    }
+
+    /// Notes that it is there; its time as a new host begins when it is healthy for the first time.
+    pub(crate) fn seen(&self, now: Moment) {
+        if self.is_healthy() && self.healthy_since.load(Ordering::Relaxed) == UNSEEN {
+            self.healthy_since.store(now.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
+    /// How long it has been there since it was first healthy; zero if it never was.
+    pub(crate) fn age(&self, now: Moment) -> Duration {
+        match self.healthy_since.load(Ordering::Relaxed) {
+            UNSEEN => Duration::ZERO,
+            since => now - Moment::from_nanos(since),
+        }
     }
 
     /// Whether the control plane says that it may be used, and outlier detection does not say otherwise.

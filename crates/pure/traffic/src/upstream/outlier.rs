@@ -256,6 +256,7 @@ const fn local_status(fault: &Fault) -> Option<u16> {
         | Fault::PerTryIdleTimeout
         | Fault::Timeout
         | Fault::MaxStreamDuration => Some(504),
+        Fault::StreamIdle { .. } | Fault::RequestTimeout | Fault::DurationOver { .. } => None,
         Fault::LocalReset | Fault::Overflow | Fault::NoHealthyUpstream | Fault::NoCluster => None,
     }
 }

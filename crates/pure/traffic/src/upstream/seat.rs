@@ -7,12 +7,14 @@ use crate::{
     upstream::{Host, OutlierPolicy, Upstream, take},
 };
 
-/// A place at a host for one request. It counts as active until it is dropped.
+/// A place at a host for one request. The balancer sees it as active until it is dropped.
 #[derive(Debug)]
 pub struct Seat {
     upstream: Arc<Upstream>,
     host: Arc<Host>,
     outlier: Option<Arc<OutlierPolicy>>,
+    /// Whether it counts in the breaker for requests.
+    has_begun: bool,
 }
 
 /// Why there is no seat, no place in the queue, or no connection.
@@ -62,7 +64,7 @@ impl Seat {
         host.rq_total.add(1);
         upstream.stats().upstream_rq_total.add(1);
         upstream.stats().upstream_rq_active.add(1);
-        Self { upstream, host, outlier }
+        Self { upstream, host, outlier, has_begun: false }
     }
 
     /// The host.
@@ -87,6 +89,23 @@ impl Seat {
         self.outlier.as_deref()
     }
 
+    /// Counts a request that has its connection and is about to leave. Byte streams are not requests.
+    ///
+    /// # Errors
+    /// When the circuit breaker for requests is open.
+    pub fn begin(&mut self) -> Result<(), Refusal> {
+        if self.has_begun {
+            return Ok(());
+        }
+        let upstream = &self.upstream;
+        if !take(&upstream.in_use().requests, upstream.limits().requests) {
+            upstream.stats().upstream_rq_pending_overflow.add(1);
+            return Err(Refusal::Overflow);
+        }
+        self.has_begun = true;
+        Ok(())
+    }
+
     /// Takes a place in the queue, for a request that finds no idle connection.
     ///
     /// # Errors
@@ -108,8 +127,12 @@ impl Seat {
     /// When the circuit breaker for connections is open: the request waits for a connection that exists.
     pub fn connect(&self) -> Result<Connection, Refusal> {
         let upstream = &self.upstream;
-        let in_use = upstream.in_use();
-        if !take(&in_use.connections, upstream.limits().connections) {
+        let (in_use, limits) = (upstream.in_use(), upstream.limits());
+        if limits.host_connections <= self.host.connections() && self.host.connections() != 0 {
+            upstream.stats().upstream_cx_overflow.add(1);
+            return Err(Refusal::Overflow);
+        }
+        if !take(&in_use.connections, limits.connections) {
             upstream.stats().upstream_cx_overflow.add(1);
             if self.host.connections() != 0 {
                 return Err(Refusal::Overflow);
@@ -127,7 +150,9 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.host.leave();
-        self.upstream.in_use().requests.fetch_sub(1, Ordering::Relaxed);
+        if self.has_begun {
+            self.upstream.in_use().requests.fetch_sub(1, Ordering::Relaxed);
+        }
         self.upstream.stats().upstream_rq_active.sub(1);
     }
 }

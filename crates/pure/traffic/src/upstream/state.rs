@@ -23,6 +23,8 @@ use crate::{
     },
 };
 
+/// So many hosts that connections brought are known at once; who wants to go to another one is refused.
+const MOST_ORIGINALS: usize = 65_536;
 /// How long a host that connections brought stays known when nobody uses it. Envoy's `cleanup_interval`.
 const CLEANUP: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ pub struct Lookup {
     pub family: DnsFamily,
     /// How often.
     pub refresh: Duration,
+    /// How soon again after no server answered.
+    pub failure_refresh: Duration,
     /// Whether the time to live of the answer counts instead.
     pub respect_ttl: bool,
 }
@@ -94,6 +98,7 @@ impl State {
     /// Takes a new configuration; hosts that stay keep their state.
     pub(crate) fn update(
         &mut self,
+        now: Moment,
         cluster: &Arc<Cluster>,
         endpoints: &Arc<Endpoints>,
         stats: &Stats,
@@ -110,7 +115,7 @@ impl State {
         self.is_fresh = false;
         let names = endpoints.names();
         self.addresses.retain(|name, _| names.contains(&name.as_str()));
-        self.rebuild(stats);
+        self.rebuild(now, stats);
     }
 
     fn update_outlier(&mut self, cluster: &Cluster) {
@@ -125,7 +130,13 @@ impl State {
     }
 
     /// Takes the addresses of a name.
-    pub(crate) fn resolved(&mut self, name: &str, addresses: &[IpAddr], stats: &Stats) {
+    pub(crate) fn resolved(
+        &mut self,
+        now: Moment,
+        name: &str,
+        addresses: &[IpAddr],
+        stats: &Stats,
+    ) {
         if !self.endpoints.names().contains(&name) {
             return;
         }
@@ -139,8 +150,18 @@ impl State {
         }
         if self.addresses.get(name) != Some(&addresses) {
             self.addresses.insert(name.to_owned(), addresses);
-            self.rebuild(stats);
+            self.rebuild(now, stats);
         }
+    }
+
+    /// Whether a name is wanted and nothing was heard about it yet.
+    pub(crate) fn awaits(&self, name: &str) -> bool {
+        !self.addresses.contains_key(name) && self.endpoints.names().contains(&name)
+    }
+
+    /// Whether nothing was heard yet about some name.
+    pub(crate) fn awaits_names(&self) -> bool {
+        self.endpoints.names().iter().any(|name| !self.addresses.contains_key(*name))
     }
 
     /// The names that have to be resolved.
@@ -151,13 +172,14 @@ impl State {
             name: name.to_owned(),
             family: cluster.dns_family,
             refresh: cluster.dns_refresh,
+            failure_refresh: cluster.dns_failure_refresh,
             respect_ttl: cluster.respect_dns_ttl,
         };
         self.endpoints.names().into_iter().map(lookup).collect()
     }
 
     /// Makes the hosts anew from endpoints and addresses, and keeps those that are the same.
-    fn rebuild(&mut self, stats: &Stats) {
+    fn rebuild(&mut self, now: Moment, stats: &Stats) {
         if matches!(self.cluster.discovery, Discovery::OriginalDst { .. }) {
             // Its hosts come from connections, and go with them.
             return;
@@ -187,6 +209,7 @@ impl State {
                     }));
                 }
             }
+            hosts.iter().for_each(|host| host.rank(locality.priority));
             self.hosts.extend(hosts.iter().cloned());
             let (priority, weight) = (locality.priority, locality.weight);
             self.groups.push(Group { priority, weight, hosts });
@@ -197,7 +220,7 @@ impl State {
         if kept != n_old || kept != self.hosts.len() {
             stats.membership_change.add(1);
         }
-        self.rebalance(stats);
+        self.rebalance(now, stats);
     }
 
     /// For a cluster of names, the name is the host's name.
@@ -222,7 +245,8 @@ impl State {
     }
 
     /// Makes the balancer anew, after hosts or their health changed.
-    fn rebalance(&mut self, stats: &Stats) {
+    fn rebalance(&mut self, now: Moment, stats: &Stats) {
+        self.hosts.iter().for_each(|host| host.seen(now));
         let overprovisioning = self.endpoints.overprovisioning.max(1);
         let factor = if self.endpoints.overprovisioning == 0 { 140 } else { overprovisioning };
         self.balancer = Balancer::new(&self.cluster, factor, &self.groups);
@@ -237,14 +261,17 @@ impl State {
     /// Picks a host for an attempt, past those that earlier attempts tried.
     pub(crate) fn pick(
         &mut self,
+        now: Moment,
         attempt: &Attempt,
         dice: &mut Dice,
         stats: &Stats,
     ) -> Option<Arc<Host>> {
         let mut turned_down = 0;
+        let excluded = attempt.excluded_priorities(self.balancer.available());
         loop {
-            let wish = Wish { hash: attempt.hash(), attempt: turned_down };
-            let picked = self.balancer.pick(&self.cluster, wish, dice)?;
+            let wish =
+                Wish { now, hash: attempt.hash(), attempt: turned_down, excluded: &excluded };
+            let picked = self.balancer.pick(&self.cluster, &wish, dice)?;
             // After so many tries the last pick is taken, tried or not.
             if turned_down < attempt.host_attempts() && attempt.has_tried(picked.host.id()) {
                 turned_down += 1;
@@ -273,6 +300,9 @@ impl State {
         if let Some(host) = self.originals.get(&address) {
             return Some(Arc::clone(host));
         }
+        if MOST_ORIGINALS <= self.originals.len() {
+            return None;
+        }
         let endpoint = Endpoint {
             host: String::new(),
             port: address.port(),
@@ -294,7 +324,7 @@ impl State {
     pub(crate) fn eject(&mut self, now: Moment, host: &Arc<Host>, reason: Reason, stats: &Stats) {
         let Some(outlier) = &mut self.outlier else { return };
         if outlier.eject(now, &self.hosts, host, reason, stats) {
-            self.rebalance(stats);
+            self.rebalance(now, stats);
         }
     }
 
@@ -307,7 +337,7 @@ impl State {
         if let Some(outlier) = &mut self.outlier
             && outlier.on_wake(now, &self.hosts, stats)
         {
-            self.rebalance(stats);
+            self.rebalance(now, stats);
         }
         if self.next_cleanup.is_some_and(|due| due <= now) {
             self.clean_up(stats);

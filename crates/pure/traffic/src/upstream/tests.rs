@@ -8,6 +8,8 @@ use xds::{
     core, endpoint, wkt,
 };
 
+mod picking;
+
 use super::*;
 use crate::{
     access,
@@ -90,7 +92,7 @@ fn table(cluster: &Arc<Cluster>, endpoints: &Arc<Endpoints>) -> Table {
 /// One cluster `c` with its hosts.
 fn upstreams(cluster: &Arc<Cluster>, endpoints: &Arc<Endpoints>) -> Upstreams {
     let upstreams = Upstreams::new();
-    upstreams.sync(&table(cluster, endpoints));
+    upstreams.sync(Moment::START, &table(cluster, endpoints));
     upstreams
 }
 
@@ -251,9 +253,14 @@ fn a_breaker_for_requests_overflows() {
     let upstream =
         upstreams(&limited, &endpoints(&[group(0, "10.0.0.1 10.0.0.2")])).of("c").unwrap();
     let mut dice = Dice::seeded(1);
-    let first = pick(&upstream, None, &mut dice).unwrap();
-    let second = pick(&upstream, None, &mut dice).unwrap();
-    assert_eq!(pick(&upstream, None, &mut dice).unwrap_err(), Refusal::Overflow);
+    let begun = |dice: &mut Dice| {
+        let mut seat = pick(&upstream, None, dice).unwrap();
+        seat.begin().map(|()| seat)
+    };
+    let (first, second) = (begun(&mut dice).unwrap(), begun(&mut dice).unwrap());
+    let waits = pick(&upstream, None, &mut dice).unwrap();
+    assert_eq!(begun(&mut dice).unwrap_err(), Refusal::Overflow);
+    drop(waits);
     assert_eq!(upstream.stats().upstream_rq_pending_overflow.value(), 1);
     let waiting = first.wait().unwrap();
     assert_eq!(second.wait().unwrap_err(), Refusal::Overflow);
@@ -267,7 +274,7 @@ fn a_breaker_for_requests_overflows() {
     drop((connection, other));
     assert_eq!(upstream.stats().upstream_cx_active.value(), 0);
     drop(first);
-    assert!(pick(&upstream, None, &mut dice).is_ok());
+    assert!(begun(&mut dice).is_ok());
     let retrying = upstream.retry().unwrap();
     assert!(upstream.retry().is_none());
     drop(retrying);
@@ -285,6 +292,7 @@ fn retry_policy(on: &str) -> Arc<RetryPolicy> {
         status_codes: Vec::new(),
         avoid_previous_hosts: true,
         host_selection_attempts: 20,
+        previous_priorities: None,
         headers: Vec::new(),
         request_headers: Vec::new(),
     })
@@ -358,7 +366,12 @@ fn a_retry_budget_is_a_share_of_what_is_active() {
     let mut dice = Dice::seeded(1);
     let one = upstream.retry();
     assert!(one.is_some() && upstream.retry().is_none());
-    let _seats: Vec<_> = (0..8).map(|_| pick(&upstream, None, &mut dice).unwrap()).collect();
+    let begun = |dice: &mut Dice| {
+        let mut seat = pick(&upstream, None, dice).unwrap();
+        seat.begin().unwrap();
+        seat
+    };
+    let _seats: Vec<_> = (0..8).map(|_| begun(&mut dice)).collect();
     assert!(upstream.retry().is_some(), "two of eight may be retries");
 }
 
@@ -405,7 +418,7 @@ fn an_ejected_host_gets_nothing_until_it_is_back() {
     assert_eq!(upstream.stats().ejections_active.value(), 1);
     // A new table forgets nothing.
     let more = endpoints(&[group(0, "10.0.0.1 10.0.0.2 10.0.0.3")]);
-    upstreams.sync(&table(&outlier, &more));
+    upstreams.sync(Moment::START, &table(&outlier, &more));
     assert!(!counts(&upstream, 20, 1).contains_key("10.0.0.1"));
     for seconds in [10, 20, 30] {
         upstreams.on_wake(at(seconds));
@@ -432,7 +445,7 @@ fn a_removed_host_finishes_what_it_has() {
     let upstreams = upstreams(&plain, &endpoints(&[group(0, "10.0.0.1")]));
     let upstream = upstreams.of("c").unwrap();
     let seat = pick(&upstream, None, &mut Dice::seeded(1)).unwrap();
-    upstreams.sync(&table(&plain, &endpoints(&[group(0, "10.0.0.2")])));
+    upstreams.sync(Moment::START, &table(&plain, &endpoints(&[group(0, "10.0.0.2")])));
     assert!(seat.host().is_removed());
     assert_eq!(seat.host().active_requests(), 1);
     assert_eq!(told(&counts(&upstream, 10, 1)), "10.0.0.2:10");
@@ -446,11 +459,11 @@ fn a_host_that_stays_is_the_same_host() {
     let upstreams = upstreams(&plain, &endpoints(&[group(0, "10.0.0.1 10.0.0.2")]));
     let upstream = upstreams.of("c").unwrap();
     let before = upstream.hosts()[1].id();
-    upstreams.sync(&table(&plain, &endpoints(&[group(0, "10.0.0.2=7 10.0.0.3")])));
+    upstreams.sync(Moment::START, &table(&plain, &endpoints(&[group(0, "10.0.0.2=7 10.0.0.3")])));
     let after = upstream.hosts();
     assert_eq!((after[0].id(), after[0].weight()), (before, 7));
     assert!(Arc::ptr_eq(&upstream, &upstreams.of("c").unwrap()));
-    upstreams.sync(&Table::default());
+    upstreams.sync(Moment::START, &Table::default());
     assert!(upstreams.of("c").is_none());
     assert!(after[0].is_removed());
 }
@@ -474,13 +487,13 @@ fn names_become_hosts_when_they_are_resolved() {
         let upstream = upstreams.of("c").unwrap();
         assert!(upstream.hosts().is_empty());
         let addresses: [IpAddr; 2] = ["1.1.1.2".parse().unwrap(), "1.1.1.1".parse().unwrap()];
-        upstreams.resolved("c", "a.example", &addresses);
+        upstreams.resolved(Moment::START, "c", "a.example", &addresses);
         let hosts = upstream.hosts();
         assert_eq!(hosts.len(), expected);
         assert_eq!(hosts[0].hostname(), Some("a.example"));
-        upstreams.resolved("c", "other.example", &addresses);
+        upstreams.resolved(Moment::START, "c", "other.example", &addresses);
         // The order of an answer is no change.
-        upstreams.resolved("c", "a.example", &[addresses[1], addresses[0]]);
+        upstreams.resolved(Moment::START, "c", "a.example", &[addresses[1], addresses[0]]);
         if kind == 1 {
             assert_eq!(upstream.stats().membership_change.value(), 1);
             assert_eq!(upstream.hosts()[0].id(), hosts[0].id());
