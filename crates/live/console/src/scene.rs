@@ -19,7 +19,7 @@ pub(crate) struct Kind {
 
 /// The kinds that the console watches, all at version `v1`. Secrets are not among them, so nothing
 /// here can show one.
-pub(crate) const KINDS: [Kind; 8] = [
+pub(crate) const KINDS: [Kind; 11] = [
     Kind { group: "", kind: "Namespace", plural: "namespaces" },
     Kind { group: "", kind: "Pod", plural: "pods" },
     Kind { group: "", kind: "Service", plural: "services" },
@@ -28,6 +28,9 @@ pub(crate) const KINDS: [Kind; 8] = [
     Kind { group: "networking.istio.io", kind: "VirtualService", plural: "virtualservices" },
     Kind { group: "networking.istio.io", kind: "DestinationRule", plural: "destinationrules" },
     Kind { group: "networking.istio.io", kind: "Gateway", plural: "gateways" },
+    Kind { group: "networking.istio.io", kind: "ServiceEntry", plural: "serviceentries" },
+    Kind { group: "networking.istio.io", kind: "WorkloadEntry", plural: "workloadentries" },
+    Kind { group: "networking.istio.io", kind: "Sidecar", plural: "sidecars" },
 ];
 
 /// Stands for the namespace of kinds without, in paths; no namespace can have this name.

@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::{explanation::explain, question::Question};
+use crate::{
+    explanation::explain,
+    question::{Caller, Question},
+    told::{found, told},
+};
 
 /// A page after it was played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +21,15 @@ pub struct Played {
     pub failures: Vec<String>,
 }
 
-/// The header that makes a table a test.
-const HEADER: [&str; 4] = ["from", "request", "goes to", "because"];
+/// The headers that make a table a test.
+const HEADERS: [(&[&str], Play); 3] = [
+    (&["from", "request", "goes to", "because"], request),
+    (&["from", "thing", "field", "value"], setting),
+    (&["object", "field", "finding"], finding),
+];
+
+/// Plays one row: the objects so far, its cells, and the cells as they should read.
+type Play = fn(&[Value], &[&str]) -> Result<Vec<String>, String>;
 
 /// What stands in every mesh: the gateway's Service, through which ports are looked up.
 const PRELUDE: &str = "apiVersion: v1
@@ -41,7 +52,7 @@ pub fn play(page: &str) -> Result<Played, String> {
     let mut objects = documents(PRELUDE).map_err(|error| format!("the prelude: {error}"))?;
     let mut played = Played { text: String::new(), rows: 0, failures: Vec::new() };
     let mut block: Option<(usize, String)> = None;
-    let mut is_table = false;
+    let mut table: Option<Play> = None;
     for (idx, line) in page.lines().enumerate() {
         let number = idx + 1;
         let mut out = line.to_owned();
@@ -57,13 +68,16 @@ pub fn play(page: &str) -> Result<Played, String> {
         } else if line.trim_end() == "```yaml" {
             block = Some((number, String::new()));
         } else if let Some(cells) = cells(line) {
-            if cells == HEADER {
-                is_table = true;
-            } else if is_table && !cells.iter().all(|it| it.chars().all(|it| it == '-')) {
-                out = row(&objects, &cells, number, &mut played)?;
+            let ruler = cells.iter().all(|it| it.chars().all(|it| it == '-'));
+            match (HEADERS.iter().find(|(header, _)| *header == cells), table) {
+                (Some((_, play)), _) => table = Some(*play),
+                (None, Some(play)) if !ruler => {
+                    out = row(play, &objects, &cells, number, &mut played)?;
+                }
+                _ => {}
             }
         } else {
-            is_table = false;
+            table = None;
         }
         played.text.push_str(&out);
         played.text.push('\n');
@@ -76,27 +90,45 @@ pub fn play(page: &str) -> Result<Played, String> {
 
 /// Plays one row and gives it as it should read.
 fn row(
+    play: Play,
     objects: &[Value],
     cells: &[&str],
     number: usize,
     played: &mut Played,
 ) -> Result<String, String> {
-    let &[from, request, goes, because] = cells else {
-        return Err(format!("line {number}: {} columns are wanted", HEADER.len()));
-    };
-    let question =
-        Question::read(from, request).map_err(|error| format!("line {number}: {error}"))?;
-    let found = explain(objects, &question).map_err(|error| format!("line {number}: {error}"))?;
-    let rule = if found.rule.is_empty() { "no rule" } else { &found.rule };
-    let went = found.goes.to_string();
+    let right = play(objects, cells).map_err(|error| format!("line {number}: {error}"))?;
     played.rows += 1;
-    if went != goes || rule != because {
-        let mut said = String::new();
-        // Writing to a String cannot fail.
-        write!(said, "line {number}: {question} goes to {went:?} because of {rule:?}; the page says {goes:?}, {because:?}").ok();
+    if right != cells {
+        let mut said = format!("line {number}: {}", cells[..2].join(" "));
+        for (right, cell) in right.iter().zip(cells).filter(|(right, cell)| right != cell) {
+            // Writing to a String cannot fail.
+            write!(said, "; it is {right:?}, and the page says {cell:?}").ok();
+        }
         played.failures.push(said);
     }
-    Ok(format!("| {from} | {request} | {went} | {rule} |"))
+    Ok(format!("| {} |", right.join(" | ")))
+}
+
+/// `from`, `request`: where it goes, and which rule decides.
+fn request(objects: &[Value], cells: &[&str]) -> Result<Vec<String>, String> {
+    let &[from, request, ..] = cells else { return Err("four columns are wanted".to_owned()) };
+    let found = explain(objects, &Question::read(from, request)?)?;
+    let rule = if found.rule.is_empty() { "no rule".to_owned() } else { found.rule };
+    Ok(vec![from.to_owned(), request.to_owned(), found.goes.to_string(), rule])
+}
+
+/// `from`, `thing`, `field`: what the proxy is told there.
+fn setting(objects: &[Value], cells: &[&str]) -> Result<Vec<String>, String> {
+    let &[from, thing, field, ..] = cells else { return Err("four columns are wanted".to_owned()) };
+    let value = told(objects, &Caller::read(from)?, thing, field)?;
+    Ok([from, thing, field, &value].map(str::to_owned).into())
+}
+
+/// `object`, `field`: which findings there are.
+fn finding(objects: &[Value], cells: &[&str]) -> Result<Vec<String>, String> {
+    let &[object, field, ..] = cells else { return Err("three columns are wanted".to_owned()) };
+    let codes = found(objects, object, field);
+    Ok([object, field, &codes].map(str::to_owned).into())
 }
 
 /// The cells of a table's line.
@@ -147,6 +179,34 @@ spec: { clusterIP: 10.96.1.1, selector: { app: web }, ports: [ { name: http, por
         assert_eq!(played.failures.len(), 1, "{:?}", played.failures);
         assert!(played.failures[0].starts_with("line 13:"), "{:?}", played.failures);
         assert_eq!(played.text, PAGE.replace("nowhere", "web"));
+    }
+
+    #[test]
+    fn settings_and_findings_are_played_too() {
+        let rule = "```yaml
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: web }
+spec: { host: web, trafficPolicy: { connectionPool: { tcp: { connectTimeout: 3s } }, proxyProtocol: { version: V1 } } }
+```
+
+| from | thing | field | value |
+|---|---|---|---|
+| default/a | cluster web:80 | connectTimeout | 3s |
+| default/a | cluster web:80 | lbPolicy | RANDOM |
+| default/a | route default@web | route/cluster | web:80 |
+| default/a | cluster web:80 | nothing/there | - |
+
+| object | field | finding |
+|---|---|---|
+| DestinationRule default/web | spec.trafficPolicy.proxyProtocol | LAT0001 |
+| DestinationRule default/web | spec.host | none |
+";
+        let page = PAGE.replace("| default/a | GET http://web/ | nowhere | default |\n", rule);
+        let played = play(&page.replace("default |\n```yaml", "default |\n\n```yaml")).unwrap();
+        assert_eq!(played.rows, 7);
+        assert_eq!(played.failures.len(), 1, "{:?}", played.failures);
+        assert!(played.failures[0].contains("LEAST_REQUEST"), "{:?}", played.failures);
     }
 
     #[test]

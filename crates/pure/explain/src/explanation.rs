@@ -9,11 +9,13 @@ use std::{
 
 use mesh::{Node, NodeKind, World, publish, understand};
 use serde_json::Value;
+use traffic::detect::ClientHello;
 use traffic::{
     Chain, Config, Decision, Detected, Dice, Head, Header, Listener, Peer, Table, TcpDecision,
 };
 
-use crate::question::{Caller, Question};
+use crate::question::{Caller, Question, Scheme};
+use crate::told::entry_address;
 
 /// What would happen to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,8 +84,12 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
     let source = SocketAddr::new(CALLER.into(), 40000);
     let (listener, peer) = match &question.from {
         Caller::Gateway => {
-            let peer = Peer::new(source, SocketAddr::new(CALLER.into(), GATEWAY_PORT));
-            let at_port = |it: &&Arc<Listener>| it.addresses().any(|at| at.port() == GATEWAY_PORT);
+            let own = match question.scheme {
+                Scheme::Http => GATEWAY_PORT,
+                Scheme::Tls | Scheme::Tcp => port,
+            };
+            let peer = Peer::new(source, SocketAddr::new(CALLER.into(), own));
+            let at_port = |it: &&Arc<Listener>| it.addresses().any(|at| at.port() == own);
             match table.listeners().iter().find(at_port) {
                 Some(listener) => (Arc::clone(listener), peer),
                 None => return Ok(Explanation { goes: Goes::Closed, rule: String::new() }),
@@ -103,7 +109,15 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
 fn decide(table: &Table, listener: &Listener, peer: &Peer, question: &Question) -> Explanation {
     let closed = Explanation { goes: Goes::Closed, rule: String::new() };
     let mut dice = Dice::seeded(1);
-    let Some(chain) = listener.chain(peer, &Detected::Http11) else { return closed };
+    let name = question.server_name();
+    let detected = match question.scheme {
+        Scheme::Http => Detected::Http11,
+        Scheme::Tcp => Detected::Opaque,
+        Scheme::Tls => {
+            Detected::Tls(ClientHello { server_name: Some(name.clone()), ..ClientHello::default() })
+        }
+    };
+    let Some(chain) = listener.chain(peer, &detected) else { return closed };
     match &*chain {
         Chain::Http(chain) => {
             let headers: Vec<Header<'_>> = question
@@ -138,7 +152,7 @@ fn decide(table: &Table, listener: &Listener, peer: &Peer, question: &Question) 
                 },
             }
         }
-        Chain::Tcp(chain) => match chain.decide(table, peer, None, &mut dice) {
+        Chain::Tcp(chain) => match chain.decide(table, peer, Some(&name), &mut dice) {
             TcpDecision::Forward(forward) => Explanation {
                 goes: Goes::To(vec![Share { cluster: forward.cluster.to_string(), part: 1.0 }]),
                 rule: "tcp".to_owned(),
@@ -156,7 +170,7 @@ fn part(weight: u64, total: u64) -> f64 {
 }
 
 /// The proxy that decides.
-fn node(objects: &[Value], from: &Caller) -> Node {
+pub(crate) fn node(objects: &[Value], from: &Caller) -> Node {
     let (kind, namespace, name) = match from {
         Caller::Gateway => (NodeKind::Router, "istio-system", "istio-ingressgateway"),
         Caller::Pod { namespace, name } => (NodeKind::Sidecar, namespace.as_str(), name.as_str()),
@@ -177,11 +191,13 @@ fn node(objects: &[Value], from: &Caller) -> Node {
         }
         None => BTreeMap::new(),
     };
+    // The place of a pod is known by its address.
+    let own = pod.and_then(|pod| pod["status"]["podIP"].as_str()?.parse().ok());
     Node {
         kind,
         id: format!("{kind:?}~{CALLER}~{name}.{namespace}~{namespace}.svc.cluster.local")
             .to_lowercase(),
-        ip: Some(CALLER.into()),
+        ip: own.or(Some(CALLER.into())),
         namespace: namespace.to_owned(),
         labels,
         service_account: "default".to_owned(),
@@ -195,6 +211,9 @@ fn node(objects: &[Value], from: &Caller) -> Node {
 fn address(objects: &[Value], host: &str, namespace: &str) -> Option<IpAddr> {
     if let Ok(ip) = host.parse() {
         return Some(ip);
+    }
+    if let Some(address) = entry_address(objects, host) {
+        return Some(address);
     }
     let service = objects.iter().filter(|it| it["kind"] == "Service").find(|it| {
         let (name, own) = (it["metadata"]["name"].as_str(), it["metadata"]["namespace"].as_str());
@@ -229,10 +248,33 @@ impl fmt::Display for Goes {
     }
 }
 
-/// A cluster's name for people: `service`, `service/subset`, or the name as it is.
+/// A cluster's name for people: `service`, `service/subset`, or the name as it is. A host that is no
+/// service of the cluster stands in full.
 fn short(cluster: &str) -> String {
     let parts: Vec<&str> = cluster.split('|').collect();
     let &["outbound", _, subset, host] = parts.as_slice() else { return cluster.to_owned() };
-    let service = host.split('.').next().unwrap_or(host);
+    let in_cluster = host.ends_with(".svc.cluster.local");
+    let service = host.split('.').next().filter(|_| in_cluster).unwrap_or(host);
     if subset.is_empty() { service.to_owned() } else { format!("{service}/{subset}") }
+}
+
+/// `HOST:PORT[/SUBSET]` to the name of a cluster; a name without a dot is a service of `default`.
+///
+/// # Errors
+/// A sentence, when there is no port.
+pub(crate) fn read_cluster(text: &str) -> Result<String, String> {
+    let (host, rest) = text
+        .split_once(':')
+        .ok_or_else(|| format!("{text:?}: say HOST:PORT or HOST:PORT/SUBSET"))?;
+    let (port, subset) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = mesh::host::resolve(host, "default", "cluster.local");
+    Ok(format!("outbound|{port}|{subset}|{host}"))
+}
+
+/// The name of a cluster as [`read_cluster`] reads it; any other text as it is.
+pub(crate) fn write_cluster(name: &str) -> String {
+    let parts: Vec<&str> = name.split('|').collect();
+    let &["outbound", port, subset, host] = parts.as_slice() else { return name.to_owned() };
+    let host = host.strip_suffix(".default.svc.cluster.local").unwrap_or(host);
+    if subset.is_empty() { format!("{host}:{port}") } else { format!("{host}:{port}/{subset}") }
 }

@@ -7,6 +7,8 @@
 pub mod book;
 mod explanation;
 mod question;
+mod told;
 
 pub use explanation::{Explanation, Goes, Share, explain};
-pub use question::{Caller, Question};
+pub use question::{Caller, Question, Scheme};
+pub use told::{found, told};

@@ -4,8 +4,11 @@
 
 mod destination_rule;
 mod gateway;
+mod service_entry;
 mod shared;
+mod sidecar;
 mod virtual_service;
+mod workload_entry;
 
 pub use destination_rule::{
     ConnectionPool, ConsistentHash, CookieAttribute, DestinationRule, DestinationRuleSpec,
@@ -17,10 +20,21 @@ pub use destination_rule::{
 pub use gateway::{
     Gateway, GatewaySpec, Server, ServerPort, ServerTls, ServerTlsMode, TlsCertificate, TlsVersion,
 };
+pub use service_entry::{
+    EntryPort, LabelSelector, Location, Resolution, ServiceEntry, ServiceEntrySpec,
+};
 pub use shared::{Condition, IstioStatus, MatchKind, PortSelector, StringMatch, WorkloadSelector};
+pub use sidecar::{
+    CaptureMode, EgressListener, IngressListener, OutboundMode, OutboundPolicy, ProxyConfig,
+    ProxyConfigSpec, ProxyImage, Sidecar, SidecarPort, SidecarSpec,
+};
 pub use virtual_service::{
     Body, Cors, Delegate, DerivePort, Destination, DirectResponse, Fault, FaultAbort, FaultDelay,
     HeaderEdits, Headers, HttpMatch, HttpRoute, Mirror, Percent, Redirect, RegexRewrite, Retries,
     Rewrite, RouteDestination, TcpDestination, TcpMatch, TcpRoute, TlsMatch, TlsRoute,
     UnmatchedPreflights, VirtualService, VirtualServiceSpec,
+};
+pub use workload_entry::{
+    ExecProbe, GroupMetadata, GroupProbe, GrpcProbe, HttpProbe, ProbeHeader, TcpProbe,
+    WorkloadEntry, WorkloadEntrySpec, WorkloadGroup, WorkloadGroupSpec,
 };

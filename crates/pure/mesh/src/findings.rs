@@ -71,6 +71,10 @@ findings! {
         "The object says something that cannot be; the part named does nothing. Correct it.";
     ConflictingMeshGatewayVirtualServiceHosts "IST0109" Error false
         "An older VirtualService speaks for the same host in the mesh, and it alone is used. Merge the two.";
+    ConflictingSidecarWorkloadSelectors "IST0110" Error false
+        "An older Sidecar of the namespace selects the same workloads, and it alone is used. Merge the two.";
+    MultipleSidecarsWithoutWorkloadSelectors "IST0111" Error false
+        "An older Sidecar is for the whole namespace already, and it alone is used. Merge the two, or add a workloadSelector.";
     VirtualServiceDestinationPortSelectorRequired "IST0112" Error false
         "The service has several ports and the route names none. Add destination.port.number.";
     PortNameIsNotUnderNamingConvention "IST0118" Info false
@@ -81,6 +85,8 @@ findings! {
         "The same match stands in an earlier rule. Remove one.";
     VirtualServiceHostNotFoundInGateway "IST0132" Warning true
         "No server of the gateway lets this host in. Add it to the servers' hosts.";
+    ServiceEntryAddressesRequired "IST0134" Warning false
+        "Bytes without HTTP or TLS carry no host, so without addresses every connection to the port that nothing else knows counts as this host's. Add addresses, or declare the protocol.";
     ConflictingGateways "IST0145" Error false
         "Two servers claim the same port for the same pods in ways that cannot be joined; the older is used.";
     GatewayPortNotDefinedOnService "IST0162" Warning true
@@ -97,6 +103,8 @@ findings! {
         "The gateway does not open TLS in this version, so this server does not listen. Use HTTP, or mode PASSTHROUGH.";
     OlderDestinationRule "LAT0004" Warning false
         "An older DestinationRule of the same host has this part already, and it alone is used. Merge the two.";
+    HostTaken "LAT0005" Warning false
+        "Another object of the namespace has this host already, and it alone is used. Rename the host, or remove one of the two.";
 }
 
 impl Code {
@@ -135,14 +143,18 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// What is shown where it is applied: a client puts its own word "Warning" before it.
+    #[must_use]
+    pub fn at_apply(&self) -> String {
+        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        format!("[{}] ({}) {place}{}", self.code.row().id, self.object, self.text)
+    }
+}
+
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let row = self.code.row();
-        write!(f, "{} [{}] ({}) ", row.severity.word(), row.id, self.object)?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.text)
+        write!(f, "{} {}", self.severity().word(), self.at_apply())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod container;
 mod pod;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -100,6 +101,7 @@ pub fn patch(pod: &Value, namespace: &Value, config: &InjectConfig) -> Option<Va
     } else {
         patch.push(json!({"op": "add", "path": "/spec/containers", "value": [sidecar]}));
     }
+    volumes::add(&mut patch, pod);
     Some(Value::Array(patch))
 }
 
@@ -126,7 +128,7 @@ fn new_annotations(pod: &PodFacts<'_>, config: &InjectConfig) -> BTreeMap<String
     let status = json!({
         "initContainers": null,
         "containers": [CONTAINER],
-        "volumes": null,
+        "volumes": volumes::NAMES,
         "imagePullSecrets": null,
         "revision": config.revision,
     });

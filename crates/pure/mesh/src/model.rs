@@ -4,9 +4,11 @@
 //! a cache key.
 
 pub mod gateway;
+pub mod mesh_config;
 pub mod policy;
 pub mod registry;
 pub mod route;
+pub mod scope;
 pub mod shared;
 
 use std::collections::BTreeMap;
@@ -14,9 +16,13 @@ use std::net::IpAddr;
 
 use crate::world::Settings;
 pub use gateway::{Gateway, Server, ServerHost, ServerTls, TlsMode};
+pub use mesh_config::MeshConfig;
 pub use policy::{Policy, Subset, Traffic};
-pub use registry::{Endpoint, Locality, Port, Protocol, Service, Target, Workload};
+pub use registry::{
+    Address, Endpoint, Locality, Port, Protocol, Resolution, Service, ServiceName, Target, Workload,
+};
 pub use route::{HttpMatch, HttpRule, Routing};
+pub use scope::{SidecarScope, Unknown};
 pub use shared::Shared;
 
 /// Which object a part of the model comes from.
@@ -50,11 +56,19 @@ impl Export {
         Export { all: true, namespaces: Vec::new() }
     }
 
-    /// Reads the words of an `exportTo` list written in `namespace`; an empty list is everywhere.
-    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>, namespace: &str) -> Export {
+    /// Reads the words of an `exportTo` list written in `namespace`; an empty list is the mesh's
+    /// default, and an empty default is everywhere.
+    pub fn from_words<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+        default: &'a [String],
+        namespace: &str,
+    ) -> Export {
         let mut export = Export::default();
+        let mut words = words.into_iter().peekable();
+        let default = default.iter().map(String::as_str).filter(|_| words.peek().is_none());
+        let default: Vec<&str> = default.collect();
         let mut any = false;
-        for word in words {
+        for word in words.chain(default) {
             any = true;
             match word.trim() {
                 "*" => export.all = true,
@@ -84,10 +98,12 @@ impl Export {
 pub struct Model {
     /// Names that hold for the whole mesh.
     pub settings: Settings,
-    /// Services by full host name.
-    pub services: BTreeMap<String, Shared<Service>>,
-    /// Endpoints of each service, by host name, in order of address and port.
-    pub endpoints: BTreeMap<String, Shared<registry::Endpoints>>,
+    /// Defaults of the mesh's rules.
+    pub mesh: Shared<MeshConfig>,
+    /// Services by host and namespace.
+    pub services: BTreeMap<ServiceName, Shared<Service>>,
+    /// Endpoints of each service, in order of address and port.
+    pub endpoints: BTreeMap<ServiceName, Shared<registry::Endpoints>>,
     /// Workloads by address.
     pub workloads: BTreeMap<IpAddr, Shared<Workload>>,
     /// Meaning of each VirtualService, oldest first.
@@ -96,4 +112,15 @@ pub struct Model {
     pub policies: BTreeMap<(String, String), Vec<Shared<Policy>>>,
     /// Gateways, oldest first.
     pub gateways: Vec<Shared<Gateway>>,
+    /// Scopes of sidecars, oldest first.
+    pub scopes: Vec<Shared<SidecarScope>>,
+}
+
+impl Model {
+    /// The services of a host, one for each namespace that has an object for it.
+    pub fn named<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Shared<Service>> {
+        let from = ServiceName { host: host.to_owned(), namespace: String::new() };
+        let all = self.services.range(from..);
+        all.take_while(move |(name, _)| name.host == host).map(|(_, service)| service)
+    }
 }

@@ -1,9 +1,11 @@
 //! Scripts: objects in, questions to the snapshot of one proxy.
 
+mod entries;
 mod findings;
 mod gateway;
 mod policy;
 mod routing;
+mod scopes;
 mod sidecar;
 mod valid;
 
@@ -100,6 +102,12 @@ impl Script {
                 "creationTimestamp": format!("2026-01-01T00:{:02}:00Z", self.stamp)},
             "spec": spec,
         }))
+    }
+
+    /// The ConfigMap with the defaults of the mesh.
+    pub(crate) fn mesh_config(&mut self, mesh: &str) -> &mut Script {
+        self.add(json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": mesh}}))
     }
 
     pub(crate) fn add(&mut self, mut object: Value) -> &mut Script {

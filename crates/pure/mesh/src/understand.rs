@@ -2,13 +2,16 @@
 
 mod check;
 mod delegate;
+mod entries;
 mod gateway;
 mod matching;
+mod mesh_config;
 mod notes;
 mod policy;
 mod registry;
 mod routing;
 mod rule;
+mod scope;
 mod text;
 
 use crate::findings::Finding;
@@ -22,12 +25,16 @@ use crate::world::World;
 pub fn understand(world: &World) -> (Model, Vec<Finding>) {
     let mut findings: Vec<Finding> = world.broken().cloned().collect();
     let mut model = Model { settings: world.settings.clone(), ..Model::default() };
+    let mesh = mesh_config::mesh_config(world, &mut findings);
+    model.settings.allow_any = mesh.allow_any.unwrap_or(model.settings.allow_any);
     model.workloads = registry::workloads(world);
-    model.services = registry::services(world, &mut findings);
-    model.endpoints = registry::endpoints(world, &model);
-    model.routings = routing::routings(world, &mut findings);
-    model.policies = policy::policies(world, &mut findings);
+    model.services = registry::services(world, &mesh, &mut findings);
+    model.endpoints = registry::endpoints(world, &model, &mut findings);
+    model.routings = routing::routings(world, &mesh, &mut findings);
+    model.policies = policy::policies(world, &mesh, &mut findings);
     model.gateways = gateway::gateways(world, &mut findings);
+    model.scopes = scope::scopes(world, &mut findings);
+    model.mesh = mesh.into();
     check::check(world, &model, &mut findings);
     findings.sort();
     findings.dedup();

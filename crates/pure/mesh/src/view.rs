@@ -5,14 +5,17 @@
 
 mod gateway;
 mod node;
+mod scope;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host;
+use crate::model::policy::Pool;
 use crate::model::registry::Endpoints;
 use crate::model::{
-    Locality, Model, Origin, Policy, Protocol, Routing, Server, Service, Shared, Target,
+    Locality, MeshConfig, Model, Origin, Policy, Port, Protocol, Routing, Server, Service, Shared,
+    SidecarScope, Target, Unknown,
 };
 pub use node::{Node, NodeKind};
 
@@ -27,8 +30,10 @@ pub struct View {
     pub domain: String,
     /// Name of the cluster, for telemetry.
     pub cluster: String,
-    /// Traffic to unknown hosts passes through.
-    pub allow_any: bool,
+    /// What happens to calls of unknown hosts.
+    pub unknown: Unknown,
+    /// Defaults of the mesh's rules.
+    pub mesh: Shared<MeshConfig>,
     /// Mark of the proxy's own sockets, where the proxy wants to be told.
     pub mark: Option<u32>,
     /// Where the proxy runs, if any policy looks at it.
@@ -54,6 +59,21 @@ pub struct Outbound {
     pub endpoints: Option<Shared<Endpoints>>,
     /// The policy that applies to this client.
     pub policy: Option<Shared<Policy>>,
+    /// Ports on which it may be called by name; `None` is all. On the others only rules lead here.
+    pub ports: Option<Vec<u16>>,
+}
+
+impl Outbound {
+    /// Whether it may be called by name on this port.
+    #[must_use]
+    pub fn shows(&self, port: u16) -> bool {
+        self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
+    /// The ports on which it may be called by name.
+    pub fn shown(&self) -> impl Iterator<Item = &Port> {
+        self.service.ports.iter().filter(|port| self.shows(port.number))
+    }
 }
 
 /// A port of the proxy's own workload.
@@ -71,6 +91,10 @@ pub struct Inbound {
     pub namespace: String,
     /// Port of that service.
     pub service_port: u16,
+    /// Port on which the application listens.
+    pub application: u16,
+    /// Limits.
+    pub pool: Option<Pool>,
 }
 
 /// A port that a gateway opens.
@@ -108,18 +132,26 @@ impl Model {
     #[must_use]
     pub fn view(&self, node: &Node) -> View {
         let node = &self.known(node);
-        let outbound = self.outbound(node);
-        let (locality, labels) = self.looked_at(node, &outbound);
-        let (routings, inbound, gateway) = match node.kind {
-            NodeKind::Sidecar => (self.mesh_routings(node), self.inbound(node), Vec::new()),
-            NodeKind::Router => (Vec::new(), Vec::new(), self.gateway_ports(node)),
+        let scope = self.scope(node);
+        let (routings, gateway) = match node.kind {
+            NodeKind::Sidecar => (self.mesh_routings(node, scope.map(|one| &**one)), Vec::new()),
+            NodeKind::Router => (Vec::new(), self.gateway_ports(node)),
         };
+        let outbound = self.outbound(node, scope.map(|one| &**one), &routings);
+        let inbound = match scope {
+            Some(scope) if !scope.ingress.is_empty() => self.inbound_of(node, scope),
+            _ if node.kind == NodeKind::Sidecar => self.inbound_of_services(node),
+            _ => Vec::new(),
+        };
+        let (locality, labels) = self.looked_at(node, &outbound);
+        let by_mesh = if self.settings.allow_any { Unknown::Pass } else { Unknown::Refuse };
         View {
             kind: node.kind,
             namespace: node.namespace.clone(),
             domain: self.settings.domain.clone(),
             cluster: self.settings.cluster.clone(),
-            allow_any: self.settings.allow_any,
+            unknown: scope.and_then(|scope| scope.unknown.clone()).unwrap_or(by_mesh),
+            mesh: self.mesh.clone(),
             mark: node.mark,
             locality,
             labels,
@@ -140,13 +172,43 @@ impl Model {
         node
     }
 
-    fn outbound(&self, node: &Node) -> Vec<Outbound> {
-        let visible = self.services.values().filter(|one| one.export.reaches(&node.namespace));
-        let mut outbound: Vec<Outbound> = visible
-            .map(|service| Outbound {
+    fn outbound(
+        &self,
+        node: &Node,
+        scope: Option<&SidecarScope>,
+        routings: &[Shared<Routing>],
+    ) -> Vec<Outbound> {
+        let mut by_rules = scope.map(|_| scope::destinations(routings)).unwrap_or_default();
+        if let Some(Unknown::To(to)) = scope.and_then(|scope| scope.unknown.as_ref()) {
+            by_rules.insert(&to.host);
+        }
+        let mut chosen: BTreeMap<&str, (&Shared<Service>, Option<Vec<u16>>)> = BTreeMap::new();
+        for service in self.services.values().filter(|one| one.export.reaches(&node.namespace)) {
+            let ports = shown(scope, service);
+            let named = ports.as_ref().is_none_or(|ports| !ports.is_empty());
+            if !named && !by_rules.contains(service.host.as_str()) {
+                continue;
+            }
+            // Of several objects for one host the one of the own namespace counts, then a Service,
+            // then the oldest.
+            let rank = |one: &Service, named: bool| {
+                (!named, one.namespace != node.namespace, one.entry, one.created.clone())
+            };
+            let better = chosen.get(service.host.as_str()).is_none_or(|(other, ports)| {
+                let other_named = ports.as_ref().is_none_or(|ports| !ports.is_empty());
+                rank(service, named) < rank(other, other_named)
+            });
+            if better {
+                chosen.insert(&service.host, (service, ports));
+            }
+        }
+        let mut outbound: Vec<Outbound> = chosen
+            .into_values()
+            .map(|(service, ports)| Outbound {
                 service: service.clone(),
-                endpoints: self.endpoints.get(&service.host).cloned(),
+                endpoints: self.endpoints.get(&service.key()).cloned(),
                 policy: self.policy(node, service).cloned(),
+                ports,
             })
             .collect();
         outbound.sort_by(|one, other| {
@@ -194,12 +256,15 @@ impl Model {
         node: &Node,
         outbound: &[Outbound],
     ) -> (Locality, BTreeMap<String, String>) {
-        let mut by_place = false;
+        // A rule for the whole mesh needs no policy to look at places.
+        let by_mesh = self.mesh.locality.as_ref();
+        let mut by_place = by_mesh.is_some_and(|rules| !rules.distribute.is_empty());
         let mut labels = BTreeMap::new();
         for traffic in
             outbound.iter().filter_map(|one| one.policy.as_ref()).flat_map(|one| one.layers())
         {
             let rules = traffic.balance.as_ref().and_then(|balance| balance.locality.as_ref());
+            let rules = rules.or(self.mesh.locality.as_ref());
             by_place |= rules.is_some() || traffic.outlier.is_some();
             for word in rules.iter().flat_map(|rules| &rules.priority) {
                 let key = word.split('=').next().unwrap_or_default();
@@ -225,7 +290,7 @@ impl Model {
 
     /// Ports of the workload that services lead to. Of two services with one target port the older
     /// names it.
-    fn inbound(&self, node: &Node) -> Vec<Inbound> {
+    fn inbound_of_services(&self, node: &Node) -> Vec<Inbound> {
         let mut services: Vec<_> = self
             .services
             .values()
@@ -239,6 +304,8 @@ impl Model {
                 let Some(number) = self.target(node, &port.target) else { continue };
                 ports.entry(number).or_insert_with(|| Inbound {
                     port: number,
+                    application: number,
+                    pool: self.inbound_pool(node, service, port.number),
                     protocol: port.protocol,
                     host: service.host.clone(),
                     service: service.name.clone(),
@@ -248,6 +315,13 @@ impl Model {
             }
         }
         ports.into_values().collect()
+    }
+
+    /// Limits of a port of the workload: those of its scope, else what callers in its namespace have
+    /// for the service, so that the server takes what its callers may send.
+    fn inbound_pool(&self, node: &Node, service: &Service, port: u16) -> Option<Pool> {
+        let scope = self.scope(node).and_then(|scope| scope.inbound_pool.clone());
+        scope.or_else(|| self.policy(node, service)?.traffic(port, None).pool)
     }
 
     /// The port number of a target in the node's workload.
@@ -268,4 +342,12 @@ fn applies(policy: &Policy, namespace: &str, node: &Node) -> bool {
         || namespace == node.namespace
             && crate::model::registry::contains(&node.labels, &policy.clients);
     clients && (namespace == node.namespace || policy.export.reaches(&node.namespace))
+}
+
+/// The ports of a service on which a scope shows it; `None` is all of them.
+fn shown(scope: Option<&SidecarScope>, service: &Service) -> Option<Vec<u16>> {
+    let scope = scope?;
+    let shows = |port: &&Port| scope.shows(&service.namespace, &service.host, port.number);
+    let ports: Vec<u16> = service.ports.iter().filter(shows).map(|port| port.number).collect();
+    (ports.len() < service.ports.len() || ports.is_empty()).then_some(ports)
 }

@@ -53,6 +53,14 @@ pub enum Kind {
     DestinationRule,
     /// Gateway of `networking.istio.io`.
     Gateway,
+    /// ServiceEntry of `networking.istio.io`.
+    ServiceEntry,
+    /// WorkloadEntry of `networking.istio.io`.
+    WorkloadEntry,
+    /// Sidecar of `networking.istio.io`.
+    Sidecar,
+    /// The ConfigMap `istio`, with the defaults of the mesh.
+    ConfigMap,
 }
 
 /// Group, kind, and its name in configuration references, for each kind.
@@ -64,7 +72,14 @@ const KINDS: &[(&str, &str, Kind)] = &[
     ("networking.istio.io", "VirtualService", Kind::VirtualService),
     ("networking.istio.io", "DestinationRule", Kind::DestinationRule),
     ("networking.istio.io", "Gateway", Kind::Gateway),
+    ("networking.istio.io", "ServiceEntry", Kind::ServiceEntry),
+    ("networking.istio.io", "WorkloadEntry", Kind::WorkloadEntry),
+    ("networking.istio.io", "Sidecar", Kind::Sidecar),
+    ("", "ConfigMap", Kind::ConfigMap),
 ];
+
+/// Name of the ConfigMap with the defaults of the mesh.
+pub(crate) const MESH_CONFIG: &str = "istio";
 
 impl Kind {
     /// The kind of an object by its `apiVersion` and `kind`; `None` for kinds without meaning here.
@@ -99,6 +114,9 @@ impl Key {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         let kind = Kind::of(text("/apiVersion")?, text("/kind")?)?;
         let name = text("/metadata/name").or_else(|| text("/metadata/generateName"))?;
+        if kind == Kind::ConfigMap && name != MESH_CONFIG {
+            return None;
+        }
         let namespace = match kind {
             Kind::Node => "",
             _ => text("/metadata/namespace").unwrap_or("default"),
@@ -131,6 +149,11 @@ pub struct World {
     pub(crate) virtual_services: BTreeMap<Name, Arc<istio::VirtualService>>,
     pub(crate) destination_rules: BTreeMap<Name, Arc<istio::DestinationRule>>,
     pub(crate) gateways: BTreeMap<Name, Arc<istio::Gateway>>,
+    pub(crate) service_entries: BTreeMap<Name, Arc<istio::ServiceEntry>>,
+    pub(crate) workload_entries: BTreeMap<Name, Arc<istio::WorkloadEntry>>,
+    pub(crate) sidecars: BTreeMap<Name, Arc<istio::Sidecar>>,
+    /// ConfigMaps of the mesh's name; the one of the root namespace counts.
+    pub(crate) configs: BTreeMap<Name, Arc<core::ConfigMap>>,
     pub(crate) broken: BTreeMap<Key, Finding>,
 }
 
@@ -172,6 +195,10 @@ impl World {
             Kind::VirtualService => drop(self.virtual_services.remove(&name)),
             Kind::DestinationRule => drop(self.destination_rules.remove(&name)),
             Kind::Gateway => drop(self.gateways.remove(&name)),
+            Kind::ServiceEntry => drop(self.service_entries.remove(&name)),
+            Kind::WorkloadEntry => drop(self.workload_entries.remove(&name)),
+            Kind::Sidecar => drop(self.sidecars.remove(&name)),
+            Kind::ConfigMap => drop(self.configs.remove(&name)),
         }
     }
 
@@ -196,6 +223,10 @@ impl World {
             Kind::VirtualService => insert(&mut self.virtual_services, name, object)?,
             Kind::DestinationRule => insert(&mut self.destination_rules, name, object)?,
             Kind::Gateway => insert(&mut self.gateways, name, object)?,
+            Kind::ServiceEntry => insert(&mut self.service_entries, name, object)?,
+            Kind::WorkloadEntry => insert(&mut self.workload_entries, name, object)?,
+            Kind::Sidecar => insert(&mut self.sidecars, name, object)?,
+            Kind::ConfigMap => insert(&mut self.configs, name, object)?,
         }
         Ok(())
     }

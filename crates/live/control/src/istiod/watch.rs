@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::StreamExt as _;
@@ -32,7 +32,7 @@ pub(super) enum Change {
 }
 
 /// Group, version, kind and plural of all objects that are watched.
-const KINDS: [(&str, &str, &str, &str); 8] = [
+const KINDS: [(&str, &str, &str, &str); 12] = [
     ("", "v1", "Service", "services"),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
     ("", "v1", "Pod", "pods"),
@@ -41,7 +41,17 @@ const KINDS: [(&str, &str, &str, &str); 8] = [
     ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
     ("networking.istio.io", "v1", "DestinationRule", "destinationrules"),
     ("networking.istio.io", "v1", "Gateway", "gateways"),
+    ("networking.istio.io", "v1", "ServiceEntry", "serviceentries"),
+    ("networking.istio.io", "v1", "WorkloadEntry", "workloadentries"),
+    ("networking.istio.io", "v1", "Sidecar", "sidecars"),
+    ("", "v1", "ConfigMap", "configmaps"),
 ];
+
+/// What of a kind is watched: of ConfigMaps only the one with the defaults of the mesh.
+fn wanted(kind: &str) -> watcher::Config {
+    let all = watcher::Config::default();
+    if kind == "ConfigMap" { all.fields("metadata.name=istio") } else { all }
+}
 
 /// Starts all watches.
 pub(super) fn spawn(shared: &Arc<Shared>, changes: &mpsc::Sender<Change>, tasks: &mut JoinSet<()>) {
@@ -78,15 +88,12 @@ struct Watch {
 
 impl Watch {
     async fn run(mut self) {
-        let mut events = watcher(self.api.clone(), watcher::Config::default()).boxed();
+        let mut events = watcher(self.api.clone(), wanted(&self.resource.kind)).boxed();
         let mut listed = BTreeSet::new();
         let mut pause = Pause::default();
         while let Some(event) = events.next().await {
             let result = match event {
-                Ok(event) => {
-                    pause = Pause::default();
-                    self.on_event(event, &mut listed).await
-                }
+                Ok(event) => self.on_event(event, &mut listed).await,
                 Err(error) => {
                     self.on_error(&error, &mut pause).await;
                     Ok(())
@@ -183,21 +190,71 @@ fn name_of(object: &DynamicObject) -> (String, String) {
     )
 }
 
-/// Pauses between attempts: 50 ms, doubling to 5 s.
-#[derive(Debug)]
-pub(super) struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(Duration::from_millis(50))
+/// Follows a watch for ever: everything that it brings goes to `see`, errors are told and tried again.
+pub(super) async fn follow<K>(
+    what: impl std::fmt::Display,
+    api: Api<K>,
+    only: watcher::Config,
+    mut see: impl FnMut(watcher::Event<K>),
+) where
+    K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+{
+    let mut events = watcher(api, only).boxed();
+    let mut pause = Pause::default();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => see(event),
+            Err(error) => {
+                tracing::warn!("watch of {what}: {error}; it is tried again");
+                tokio::time::sleep(pause.next()).await;
+            }
+        }
     }
 }
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// After so long without a failure, the next one is a first one again.
+const PEACE: Duration = Duration::from_secs(10);
+
+/// Pauses between attempts: 50 ms, doubling to 5 s. Only time begins them anew: an attempt that starts well may still fail.
+#[derive(Debug, Default)]
+pub(super) struct Pause(Option<(Duration, Instant)>);
 
 impl Pause {
     /// The pause to make now.
     pub(super) fn next(&mut self) -> Duration {
-        let now = self.0;
-        self.0 = (now * 2).min(Duration::from_secs(5));
-        now
+        self.after(Instant::now())
+    }
+
+    fn after(&mut self, now: Instant) -> Duration {
+        let pause = match self.0 {
+            Some((last, ended)) if now.saturating_duration_since(ended) < PEACE => {
+                (last * 2).min(LONGEST_PAUSE)
+            }
+            _ => FIRST_PAUSE,
+        };
+        self.0 = Some((pause, now + pause));
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_until_there_was_peace_for_a_while() {
+        let (mut pause, mut now) = (Pause::default(), Instant::now());
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let next = pause.after(now);
+            pauses.push(next.as_millis());
+            // The next attempt begins well, and fails a second later.
+            now += next + Duration::from_secs(1);
+        }
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        now += PEACE;
+        assert_eq!(pause.after(now), FIRST_PAUSE);
     }
 }

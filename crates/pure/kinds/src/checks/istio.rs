@@ -2,6 +2,9 @@
 //!
 //! Spec: the definitions of the custom resources and `pkg/config/validation` of Istio.
 
+mod entries;
+mod scope;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,6 +14,9 @@ use serde_json::Value;
 use super::Faults;
 use crate::view::{at, has, int, list, map, says, text};
 use crate::words;
+
+pub(crate) use entries::{service_entry, workload_entry, workload_group};
+pub(crate) use scope::{proxy_config, sidecar};
 
 /// Most bytes of a regular expression.
 const LONGEST_REGEX: usize = 1024;
@@ -409,6 +415,20 @@ fn blocks(faults: &mut Faults, path: &str, policy: &Value) {
             faults.invalid(&path, at(entry, "to"), &detail);
         }
     }
+    for (idx, entry) in list(locality, "failover").iter().enumerate() {
+        let path = format!("{path}.loadBalancer.localityLbSetting.failover[{idx}]");
+        for field in ["from", "to"] {
+            let region = text(entry, field);
+            if region.contains(['/', '*']) {
+                let detail = "locality lb failover only specify region";
+                faults.invalid(&format!("{path}.{field}"), &region.into(), detail);
+            }
+        }
+        if text(entry, "from") == text(entry, "to") {
+            let detail = "locality lb failover settings must specify different regions";
+            faults.invalid(&path, entry, detail);
+        }
+    }
     if says(at(locality, "distribute")) && says(at(locality, "failover")) {
         faults.add(Cause::forbidden(
             format!("{path}.loadBalancer.localityLbSetting"),
@@ -423,6 +443,19 @@ fn blocks(faults: &mut Faults, path: &str, policy: &Value) {
             faults.invalid(&path, value, "must be in range of 0 to 100");
         }
     }
+    pool(faults, &format!("{path}.connectionPool"), at(policy, "connectionPool"));
+    if text(policy, "tls.mode") == "MUTUAL" && text(policy, "tls.credentialName").is_empty() {
+        for field in ["clientCertificate", "privateKey"] {
+            if text(at(policy, "tls"), field).is_empty() {
+                let detail = format!("{field} required for mutual tls");
+                faults.add(Cause::required(format!("{path}.tls.{field}"), &detail));
+            }
+        }
+    }
+}
+
+/// A connection pool.
+fn pool(faults: &mut Faults, path: &str, written: &Value) {
     for (block, fields) in [
         ("tcp", &["maxConnections"][..]),
         (
@@ -436,25 +469,15 @@ fn blocks(faults: &mut Faults, path: &str, policy: &Value) {
             ][..],
         ),
     ] {
-        let pool = at(at(policy, "connectionPool"), block);
+        let part = at(written, block);
         for field in fields {
-            faults.not_negative(&format!("{path}.connectionPool.{block}.{field}"), at(pool, field));
-        }
-    }
-    if text(policy, "tls.mode") == "MUTUAL" && text(policy, "tls.credentialName").is_empty() {
-        for field in ["clientCertificate", "privateKey"] {
-            if text(at(policy, "tls"), field).is_empty() {
-                let detail = format!("{field} required for mutual tls");
-                faults.add(Cause::required(format!("{path}.tls.{field}"), &detail));
-            }
+            faults.not_negative(&format!("{path}.{block}.{field}"), at(part, field));
         }
     }
 }
 
 /// A Gateway.
 pub(crate) fn gateway(object: &Value) -> Vec<Cause> {
-    const PROTOCOLS: &[&str] =
-        &["HTTP", "HTTPS", "GRPC", "GRPC-WEB", "HTTP2", "MONGO", "TCP", "TLS"];
     let mut faults = Faults::default();
     if list(object, "spec.servers").is_empty() {
         faults.add(Cause::required("spec.servers", "gateway must have at least one server"));
@@ -470,13 +493,10 @@ pub(crate) fn gateway(object: &Value) -> Vec<Cause> {
             if text(port, "name").is_empty() {
                 faults.required(&format!("{path}.port.name"));
             }
-            let protocol = text(port, "protocol");
-            if protocol.is_empty() {
+            if text(port, "protocol").is_empty() {
                 faults.required(&format!("{path}.port.protocol"));
-            } else if !PROTOCOLS.contains(&protocol.to_ascii_uppercase().as_str()) {
-                let path = format!("{path}.port.protocol");
-                faults.add(Cause::not_supported(path, at(port, "protocol"), PROTOCOLS));
             }
+            entries::protocol(&mut faults, &format!("{path}.port.protocol"), at(port, "protocol"));
         }
         if list(server, "hosts").is_empty() {
             faults.add(Cause::required(
@@ -638,6 +658,16 @@ mod tests {
             destination_rule(&idle)[0].field,
             "spec.trafficPolicy.connectionPool.http.idleTimeout"
         );
+    }
+
+    #[test]
+    fn a_region_fails_over_to_another() {
+        let rule = |from: &str, to: &str| {
+            let object = json!({"spec": {"host": "a", "trafficPolicy": {"loadBalancer": {
+                "localityLbSetting": {"failover": [{"from": from, "to": to}]}}}}});
+            destination_rule(&object).len()
+        };
+        assert_eq!((rule("eu", "us"), rule("eu", "eu"), rule("eu/a", "us")), (0, 1, 1));
     }
 
     #[test]

@@ -151,6 +151,8 @@ message! {
         pub validation_messages: Vec<Value>,
         /// Generation of the spec that this status describes.
         pub observed_generation: Option<i64>,
+        /// Addresses that were given to the hosts of a ServiceEntry: objects of value and host.
+        pub addresses: Vec<Value>,
     }
 
     /// One statement about an object's state.

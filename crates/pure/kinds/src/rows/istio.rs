@@ -87,23 +87,58 @@ pub(super) const ISTIO: &[Resource] = &[
         check: checks::istio::gateway,
         ..NETWORKING
     },
-    with_columns(
-        stored(NETWORKING, "ServiceEntry", "serviceentries", "serviceentry", &["se"]),
-        columns::istio::SERVICE_ENTRY,
-    ),
-    stored(NETWORKING, "Sidecar", "sidecars", "sidecar", &[]),
-    with_columns(
-        stored(NETWORKING, "WorkloadEntry", "workloadentries", "workloadentry", &["we"]),
-        columns::istio::WORKLOAD_ENTRY,
-    ),
-    stored(NETWORKING, "WorkloadGroup", "workloadgroups", "workloadgroup", &["wg"]),
+    Resource {
+        kind: "ServiceEntry",
+        plural: "serviceentries",
+        singular: "serviceentry",
+        short_names: &["se"],
+        columns: columns::istio::SERVICE_ENTRY,
+        schema: schema::of::<istio::ServiceEntry>,
+        check: checks::istio::service_entry,
+        ..NETWORKING
+    },
+    Resource {
+        kind: "Sidecar",
+        plural: "sidecars",
+        singular: "sidecar",
+        schema: schema::of::<istio::Sidecar>,
+        check: checks::istio::sidecar,
+        ..NETWORKING
+    },
+    Resource {
+        kind: "WorkloadEntry",
+        plural: "workloadentries",
+        singular: "workloadentry",
+        short_names: &["we"],
+        columns: columns::istio::WORKLOAD_ENTRY,
+        schema: schema::of::<istio::WorkloadEntry>,
+        check: checks::istio::workload_entry,
+        ..NETWORKING
+    },
+    // Stored with their types: nothing registers workloads or starts proxies by them yet.
+    Resource {
+        kind: "WorkloadGroup",
+        plural: "workloadgroups",
+        singular: "workloadgroup",
+        short_names: &["wg"],
+        schema: schema::of::<istio::WorkloadGroup>,
+        check: checks::istio::workload_group,
+        acted_on: false,
+        ..NETWORKING
+    },
+    Resource {
+        kind: "ProxyConfig",
+        plural: "proxyconfigs",
+        singular: "proxyconfig",
+        versions: &["v1beta1"],
+        schema: schema::of::<istio::ProxyConfig>,
+        check: checks::istio::proxy_config,
+        acted_on: false,
+        ..NETWORKING
+    },
     of_versions(
         stored(NETWORKING, "EnvoyFilter", "envoyfilters", "envoyfilter", &[]),
         &["v1alpha3"],
-    ),
-    of_versions(
-        stored(NETWORKING, "ProxyConfig", "proxyconfigs", "proxyconfig", &[]),
-        &["v1beta1"],
     ),
     with_columns(
         stored(

@@ -133,3 +133,25 @@ fn annotations_change_the_sidecar() {
     let kept = sidecar["env"].to_string();
     assert!(kept.contains("9000"), "{kept}");
 }
+
+#[test]
+fn the_sidecar_mounts_its_token_and_the_roots_beside_the_pod_s_own_volumes() {
+    let own = json!({"name": "istio-token", "emptyDir": {}});
+    for (volumes, expected) in [
+        (Value::Null, vec!["istio-token", "istiod-ca-cert"]),
+        (json!([{"name": "data"}]), vec!["data", "istio-token", "istiod-ca-cert"]),
+        (json!([own]), vec!["istio-token", "istiod-ca-cert"]),
+    ] {
+        let out = injected(&pod(json!({"spec": {"volumes": volumes}})));
+        let names: Vec<_> = out["spec"]["volumes"].as_array().expect("a list").iter().collect();
+        let names: Vec<_> = names.iter().map(|one| one["name"].as_str().expect("text")).collect();
+        assert_eq!(names, expected);
+        let mounts = &out["spec"]["containers"][1]["volumeMounts"];
+        assert_eq!(mounts[0]["mountPath"], "/var/run/secrets/tokens");
+        assert_eq!(mounts[1]["mountPath"], "/var/run/secrets/istio");
+        assert!(out["spec"]["containers"][0].get("volumeMounts").is_none());
+    }
+    let out = injected(&pod(json!({})));
+    let token = &out["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!(token["audience"], "istio-ca");
+}

@@ -78,6 +78,13 @@ impl Policy {
         self.subsets.iter().find(|subset| subset.name == name)
     }
 
+    /// Every traffic policy in it, to change it.
+    pub(crate) fn layers_mut(&mut self) -> impl Iterator<Item = &mut Traffic> {
+        std::iter::once(&mut self.traffic)
+            .chain(self.subsets.iter_mut().map(|subset| &mut subset.traffic))
+            .flat_map(|layer| std::iter::once(&mut layer.all).chain(layer.ports.values_mut()))
+    }
+
     /// Every traffic policy in it.
     pub fn layers(&self) -> impl Iterator<Item = &Traffic> {
         std::iter::once(&self.traffic)
@@ -201,8 +208,8 @@ pub struct Pool {
     pub max_retries: Option<u32>,
     /// Idle time of HTTP connections.
     pub http_idle_timeout: Option<Duration>,
-    /// Talk HTTP/2 to sidecars of HTTP/1.1 applications.
-    pub upgrade_to_http2: bool,
+    /// Talk HTTP/2 to sidecars of HTTP/1.1 applications; `None` is the mesh's default.
+    pub upgrade_to_http2: Option<bool>,
     /// Talk the client's own HTTP version.
     pub client_protocol: bool,
     /// Streams of one HTTP/2 connection.
@@ -241,6 +248,8 @@ pub struct Outlier {
     pub max_ejection_percent: Option<u32>,
     /// Below this share of healthy hosts all hosts are used again.
     pub min_health_percent: u32,
+    /// One host is ejected even where that is more than the largest share.
+    pub at_least_one: bool,
 }
 
 /// TLS that the client starts.

@@ -107,15 +107,54 @@ pub struct Port {
     pub target: Target,
 }
 
+/// Which service: two namespaces may each have an entry for one host outside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceName {
+    /// Full host name, or a pattern.
+    pub host: String,
+    /// Namespace of the object.
+    pub namespace: String,
+}
+
+/// How the addresses behind a service are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Resolution {
+    /// The control plane tells them.
+    #[default]
+    Endpoints,
+    /// The address that the client dialled.
+    Dialled,
+    /// By DNS, all that it gives.
+    Dns,
+    /// By DNS, one that it gives, for new connections.
+    DnsRoundRobin,
+}
+
+impl Resolution {
+    /// Whether the proxy asks DNS.
+    #[must_use]
+    pub fn is_dns(self) -> bool {
+        matches!(self, Resolution::Dns | Resolution::DnsRoundRobin)
+    }
+}
+
 /// A service that clients name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Service {
-    /// Full host name.
+    /// Full host name, or a pattern.
     pub host: String,
-    /// Name of the Service object.
+    /// Name of the Service object; the host for one of a ServiceEntry.
     pub name: String,
-    /// Namespace of the Service object.
+    /// Namespace of the object.
     pub namespace: String,
+    /// It comes from a ServiceEntry: clients call it by its host alone.
+    pub entry: bool,
+    /// Not part of the mesh.
+    pub external: bool,
+    /// How addresses are found.
+    pub resolution: Resolution,
+    /// Networks that belong to it, as clients dial them.
+    pub networks: Vec<ipnet::IpNet>,
     /// Creation stamp, RFC 3339.
     pub created: String,
     /// Virtual addresses; none for a headless service.
@@ -131,6 +170,18 @@ pub struct Service {
 }
 
 impl Service {
+    /// Its place in the model.
+    #[must_use]
+    pub fn key(&self) -> ServiceName {
+        ServiceName { host: self.host.clone(), namespace: self.namespace.clone() }
+    }
+
+    /// Whether clients may dial any address for it: only the words of a connection tell.
+    #[must_use]
+    pub fn is_anywhere(&self) -> bool {
+        self.entry && self.addresses.is_empty() && self.networks.is_empty()
+    }
+
     /// The port with this number.
     #[must_use]
     pub fn port(&self, number: u16) -> Option<&Port> {
@@ -219,13 +270,50 @@ impl Workload {
     }
 }
 
+/// Where a workload is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Address {
+    /// At an address.
+    Ip(IpAddr),
+    /// At whatever addresses DNS gives for a name.
+    Name(String),
+}
+
+impl Address {
+    /// The address, if it is one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Address::Ip(ip) => Some(*ip),
+            Address::Name(_) => None,
+        }
+    }
+}
+
+impl PartialEq<IpAddr> for Address {
+    fn eq(&self, other: &IpAddr) -> bool {
+        self.ip() == Some(*other)
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Ip(ip) => ip.fmt(f),
+            Address::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// One address behind one port of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// Address of the workload.
-    pub address: IpAddr,
+    pub address: Address,
     /// Port of the workload.
     pub port: u16,
+    /// Its share among the others; at least 1.
+    pub weight: u32,
     /// The workload, where an object tells.
     pub workload: Option<Shared<Workload>>,
     /// Where it runs, by its slice; the workload's own wins.

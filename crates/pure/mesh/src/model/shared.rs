@@ -29,6 +29,12 @@ impl<T> Clone for Shared<T> {
     }
 }
 
+impl<T: Hash + Default> Default for Shared<T> {
+    fn default() -> Shared<T> {
+        Shared::new(T::default())
+    }
+}
+
 impl<T> Deref for Shared<T> {
     type Target = T;
     fn deref(&self) -> &T {

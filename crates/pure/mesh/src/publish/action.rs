@@ -18,6 +18,7 @@ use xds::route::{
 use xds::wkt::Any;
 
 use super::wire::{self, regex, runtime_fraction, span};
+use crate::model::MeshConfig;
 use crate::model::policy::HashOn;
 use crate::model::route::{
     Abort, Answer, Body, Cors, Edits, Fault, Mirror, Redirect, RedirectPort, Retry, Rewrite, Share,
@@ -38,9 +39,13 @@ const RETRIES: u32 = 2;
 const HOST_ATTEMPTS: i64 = 5;
 
 /// When and how a request is tried again; `hashed` tries stay on the host that the hash chose.
-pub(super) fn retry(written: Option<&Retry>, hashed: bool) -> Option<RetryPolicy> {
+pub(super) fn retry(
+    written: Option<&Retry>,
+    mesh: &MeshConfig,
+    hashed: bool,
+) -> Option<RetryPolicy> {
     let default = Retry { attempts: RETRIES, ..Retry::default() };
-    let retry = written.unwrap_or(&default);
+    let retry = written.or(mesh.retry.as_ref()).unwrap_or(&default);
     if retry.attempts == 0 {
         return None;
     }
@@ -84,6 +89,7 @@ pub(super) fn retry(written: Option<&Retry>, hashed: bool) -> Option<RetryPolicy
 pub(super) fn timeout(action: &mut RouteAction, timeout: Option<Duration>) {
     // Zero is no limit: Envoy's own default of 15 s must not show.
     action.timeout = span(timeout.unwrap_or(Duration::ZERO));
+    // Deprecated, but with a `max_stream_duration` Envoy would not look at `timeout` any more.
     action.max_grpc_timeout = action.timeout;
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use xds::cluster::Cluster;
-use xds::cluster::cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy};
+use xds::cluster::cluster::{
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy,
+};
 use xds::core::{BindConfig, SocketOption, socket_option};
 use xds::endpoint::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint,
@@ -14,11 +16,13 @@ use super::traffic;
 use super::wire::{address, ads, config_path, metadata, socket_address, span};
 use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, endpoint};
 use crate::model::policy::Algorithm;
-use crate::model::{Policy, Port, Protocol, Traffic};
+use crate::model::{MeshConfig, Policy, Port, Resolution, Service, Traffic};
 use crate::view::{Inbound, Outbound, View};
 
 /// Time to connect, if nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between two questions to DNS, if an answer says nothing.
+const DNS_REFRESH: Duration = Duration::from_secs(60);
 /// Source address of connections that must not be redirected again.
 const INBOUND_SOURCE: &str = "127.0.0.6";
 
@@ -66,19 +70,61 @@ fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &m
     let name = cluster_name(port.number, subset, &one.service.host);
     let traffic = policy.map(|policy| policy.traffic(port.number, subset)).unwrap_or_default();
     let algorithm = traffic.balance.as_ref().map(|balance| balance.algorithm);
-    // A gateway is not where the client dialled to, so there is no original destination to take.
-    let direct = one.service.headless || algorithm == Some(Algorithm::Passthrough);
-    let direct = direct && view.is_sidecar();
-    let kind = if direct { DiscoveryType::OriginalDst } else { DiscoveryType::Eds };
+    let endpoints = endpoint::assignment(view, one, port, subset, &traffic, name.clone());
+    let hosts = endpoints.endpoints.iter().map(|place| place.lb_endpoints.len()).sum();
+    let kind = discovery(view, &one.service, algorithm, hosts);
     let mut cluster = cluster(&name, kind);
     cluster.metadata = Some(metadata("istio", &about(one, port, subset)));
-    if !direct {
-        cluster.eds_cluster_config =
-            Some(EdsClusterConfig { eds_config: ads(), service_name: name.clone() });
-        draft.endpoints.push(endpoint::assignment(view, one, port, subset, &traffic, name));
+    match kind {
+        DiscoveryType::OriginalDst => {}
+        DiscoveryType::Eds => {
+            cluster.eds_cluster_config =
+                Some(EdsClusterConfig { eds_config: ads(), service_name: name });
+            draft.endpoints.push(endpoints);
+        }
+        _ => {
+            cluster.load_assignment = Some(endpoints);
+            resolve(&mut cluster, &view.mesh);
+        }
     }
-    traffic::apply(&mut cluster, &traffic, port.protocol, view.is_sidecar());
+    let target = traffic::Target {
+        protocol: port.protocol,
+        // What is outside of the mesh has no sidecar that would take an upgrade.
+        sidecar: view.is_sidecar() && !one.service.external,
+        hosts: (!one.service.resolution.is_dns()).then_some(hosts),
+        mesh: &view.mesh,
+    };
+    traffic::apply(&mut cluster, &traffic, &target);
     draft.clusters.push(cluster);
+}
+
+/// How the proxy finds the hosts of a cluster.
+fn discovery(
+    view: &View,
+    service: &Service,
+    algorithm: Option<Algorithm>,
+    hosts: usize,
+) -> DiscoveryType {
+    let direct = service.headless
+        || service.resolution == Resolution::Dialled
+        || algorithm == Some(Algorithm::Passthrough);
+    // A gateway is not where the client dialled to, so there is no original destination to take.
+    if direct && view.is_sidecar() {
+        return DiscoveryType::OriginalDst;
+    }
+    match service.resolution {
+        Resolution::Endpoints | Resolution::Dialled => DiscoveryType::Eds,
+        // Envoy takes this type with exactly one name.
+        Resolution::DnsRoundRobin if hosts == 1 => DiscoveryType::LogicalDns,
+        Resolution::Dns | Resolution::DnsRoundRobin => DiscoveryType::StrictDns,
+    }
+}
+
+/// How names are asked for.
+fn resolve(cluster: &mut Cluster, mesh: &MeshConfig) {
+    cluster.dns_lookup_family = DnsLookupFamily::V4Only as i32;
+    cluster.respect_dns_ttl = true;
+    cluster.dns_refresh_rate = span(mesh.dns_refresh.unwrap_or(DNS_REFRESH));
 }
 
 /// What telemetry and tools want to know of a cluster.
@@ -106,7 +152,7 @@ impl Policy {
 }
 
 /// The cluster of one port of the proxy's own workload: the application, on the loopback address.
-pub(super) fn inbound(one: &Inbound) -> Cluster {
+pub(super) fn inbound(view: &View, one: &Inbound) -> Cluster {
     let name = inbound_name(one.port);
     let mut cluster = cluster(&name, DiscoveryType::Static);
     cluster.load_assignment = Some(ClusterLoadAssignment {
@@ -114,7 +160,7 @@ pub(super) fn inbound(one: &Inbound) -> Cluster {
         endpoints: vec![LocalityLbEndpoints {
             lb_endpoints: vec![LbEndpoint {
                 host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(Endpoint {
-                    address: address("127.0.0.1", one.port),
+                    address: address("127.0.0.1", one.application),
                     ..Endpoint::default()
                 })),
                 ..LbEndpoint::default()
@@ -129,11 +175,15 @@ pub(super) fn inbound(one: &Inbound) -> Cluster {
             {"host": one.host, "name": one.service, "namespace": one.namespace},
         ]}),
     ));
-    match one.protocol {
-        Protocol::Unknown => traffic::client_protocol(&mut cluster),
-        protocol if protocol.is_http2() => traffic::http2(&mut cluster),
-        _ => {}
-    }
+    let traffic = Traffic { pool: one.pool.clone(), ..Traffic::default() };
+    let target = traffic::Target {
+        protocol: one.protocol,
+        // The application itself is not asked to take an upgrade.
+        sidecar: false,
+        hosts: Some(1),
+        mesh: &view.mesh,
+    };
+    traffic::apply(&mut cluster, &traffic, &target);
     cluster
 }
 

@@ -45,7 +45,7 @@ pub(super) fn assignment(
             let priority = ranks.iter().position(|own| own == rank)?;
             let weight = match &shares {
                 Some(shares) => *shares.get(locality)?,
-                None => u32::try_from(endpoints.len()).unwrap_or(u32::MAX),
+                None => total(endpoints),
             };
             Some(LocalityLbEndpoints {
                 locality: Some(xds::core::Locality {
@@ -63,6 +63,11 @@ pub(super) fn assignment(
     ClusterLoadAssignment { cluster_name: name, endpoints, ..ClusterLoadAssignment::default() }
 }
 
+/// Weights of the endpoints of one place together; Envoy takes sums below 2^32.
+fn total(endpoints: &[&Endpoint]) -> u32 {
+    endpoints.iter().map(|one| one.weight).fold(0, u32::saturating_add)
+}
+
 fn lb_endpoint(endpoint: &Endpoint, cluster: &str) -> LbEndpoint {
     LbEndpoint {
         host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(xds::endpoint::Endpoint {
@@ -71,7 +76,7 @@ fn lb_endpoint(endpoint: &Endpoint, cluster: &str) -> LbEndpoint {
         })),
         health_status: HealthStatus::Healthy as i32,
         metadata: about(endpoint, cluster),
-        load_balancing_weight: Some(1),
+        load_balancing_weight: Some(endpoint.weight),
     }
 }
 
@@ -93,18 +98,33 @@ fn about(endpoint: &Endpoint, cluster: &str) -> Option<Metadata> {
     Some(about)
 }
 
+/// What a policy says of places, else what the mesh does.
+fn rules_of<'a>(view: &'a View, traffic: &'a Traffic) -> Option<&'a LocalityRules> {
+    let own = traffic.balance.as_ref().and_then(|balance| balance.locality.as_ref());
+    own.or(view.mesh.locality.as_ref())
+}
+
 /// How far away an endpoint is; 0 for all where places do not count.
 fn rank(view: &View, traffic: &Traffic, endpoint: &Endpoint) -> u32 {
-    let rules = traffic.balance.as_ref().and_then(|balance| balance.locality.as_ref());
     let default = LocalityRules::default();
-    let rules = rules.unwrap_or(&default);
+    let rules = rules_of(view, traffic).unwrap_or(&default);
     // Without ejection nothing would ever fail over, and a sick place would keep its callers.
     if traffic.outlier.is_none() || rules.disabled || !rules.distribute.is_empty() {
         return 0;
     }
-    if !rules.priority.is_empty() {
-        return rank_by_labels(view, &rules.priority, endpoint);
+    if rules.priority.is_empty() {
+        return rank_by_place(view, rules, endpoint);
     }
+    let by_labels = rank_by_labels(view, &rules.priority, endpoint);
+    // With both, labels come first and regions decide among equals.
+    let by_place = if rules.failover.is_empty() { 0 } else { rank_by_place(view, rules, endpoint) };
+    by_labels.saturating_mul(FARTHEST + 1).saturating_add(by_place)
+}
+
+/// The rank of a region that is not the one to fail over to.
+const FARTHEST: u32 = 4;
+
+fn rank_by_place(view: &View, rules: &LocalityRules, endpoint: &Endpoint) -> u32 {
     if view.locality.is_unknown() {
         return 0;
     }
@@ -112,7 +132,7 @@ fn rank(view: &View, traffic: &Traffic, endpoint: &Endpoint) -> u32 {
     if own.region != other.region {
         let takes_over = |(from, to): &(String, String)| *from == own.region && *to == other.region;
         let named = rules.failover.iter().any(|(from, _)| *from == own.region);
-        return if named && !rules.failover.iter().any(takes_over) { 4 } else { 3 };
+        return if named && !rules.failover.iter().any(takes_over) { FARTHEST } else { 3 };
     }
     match (own.zone == other.zone, own.subzone == other.subzone) {
         (false, _) => 2,
@@ -158,15 +178,15 @@ fn shares<'a>(
     traffic: &Traffic,
     groups: &Groups<'a>,
 ) -> Option<BTreeMap<&'a Locality, u32>> {
-    let rules = traffic.balance.as_ref()?.locality.as_ref().filter(|rules| !rules.disabled)?;
+    let rules = rules_of(view, traffic).filter(|rules| !rules.disabled)?;
     let (_, to) = rules.distribute.iter().find(|(from, _)| within(from, &view.locality))?;
     let mut shares = BTreeMap::new();
     for (pattern, share) in to.iter().filter(|(_, share)| **share > 0) {
         let places = groups.iter().filter(|((_, place), _)| within(pattern, place));
-        let total: usize = places.clone().map(|(_, endpoints)| endpoints.len()).sum();
+        let sum: u64 = places.clone().map(|(_, endpoints)| u64::from(total(endpoints))).sum();
         for ((_, place), endpoints) in places {
             // In thousandths, so that places of one pattern share exactly enough.
-            let part = u64::from(*share) * 1000 * endpoints.len() as u64 / total.max(1) as u64;
+            let part = u64::from(*share) * 1000 * u64::from(total(endpoints)) / sum.max(1);
             *shares.entry(*place).or_insert(0) += u32::try_from(part.max(1)).unwrap_or(u32::MAX);
         }
     }

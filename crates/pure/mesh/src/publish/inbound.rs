@@ -9,7 +9,7 @@ use super::listener::{
     chain, chain_for, except, http_inspector, is_http, listener, original_dst, to_port,
 };
 use super::manager::{Side, with_routes};
-use super::outbound::DETECTION;
+use super::outbound::detection;
 use super::route::straight;
 use super::stream::to_cluster;
 use super::vhost::{configuration, virtual_host};
@@ -21,7 +21,7 @@ use crate::view::{Inbound, View};
 /// The inbound listener and its clusters.
 pub(super) fn sidecar(view: &View, draft: &mut Draft) {
     draft.clusters.push(cluster::inbound_passthrough());
-    draft.clusters.extend(view.inbound.iter().map(cluster::inbound));
+    draft.clusters.extend(view.inbound.iter().map(|one| cluster::inbound(view, one)));
     draft.listeners.push(virtual_inbound(view));
 }
 
@@ -44,7 +44,7 @@ fn virtual_inbound(view: &View) -> Listener {
     let declared = view.inbound.iter().filter(|one| one.protocol != Protocol::Unknown);
     let declared: Vec<u16> = declared.map(|one| one.port).collect();
     out.listener_filters = vec![original_dst(), except(http_inspector(), &declared)];
-    out.listener_filters_timeout = span(DETECTION);
+    out.listener_filters_timeout = span(detection(view));
     out
 }
 

@@ -1,6 +1,6 @@
 //! Listeners of a sidecar for what its application calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::listener::{
 use super::manager::{Side, by_name};
 use super::route::Place;
 use super::stream::{Chains, to_cluster, to_service};
-use super::vhost::{Speakers, fallback, sniffed_name};
+use super::vhost::{Speakers, fallback, is_told_by_host, sniffed_name};
 use super::wire::{any_address, span};
 use super::{BLACK_HOLE, Draft, INBOUND_PORT, OUTBOUND_PORT, Sight};
 use crate::model::{Port, Protocol};
@@ -21,12 +21,18 @@ use crate::view::{Outbound, View};
 
 /// How long a port of unknown protocol waits for the client's first bytes. A server that speaks
 /// first must not hang for ever (Istio's default is to wait without end).
-pub(super) const DETECTION: Duration = Duration::from_secs(1);
+const DETECTION: Duration = Duration::from_secs(1);
+
+/// The time for which first bytes are waited for.
+pub(super) fn detection(view: &View) -> Duration {
+    view.mesh.detection.unwrap_or(DETECTION)
+}
 
 /// All outbound listeners.
 pub(super) fn sidecar(view: &Sight<'_>, draft: &mut Draft) {
     let speakers = Speakers::new(&view.routings);
     let mut named = BTreeSet::new();
+    let mut anywhere: BTreeMap<u16, Anywhere> = BTreeMap::new();
     let mut add = |one: Listener| {
         if named.insert(one.name.clone()) {
             draft.listeners.push(one);
@@ -34,19 +40,29 @@ pub(super) fn sidecar(view: &Sight<'_>, draft: &mut Draft) {
     };
     add(virtual_outbound(view));
     for one in &view.outbound {
-        for port in &one.service.ports {
+        for port in one.shown() {
             if matches!(port.number, OUTBOUND_PORT | INBOUND_PORT) {
                 continue;
             }
+            if is_told_by_host(&one.service, port) {
+                let shared = anywhere.entry(port.number).or_default();
+                shared.http = true;
+                shared.sample = shared.sample.or(one.service.addresses.first().copied());
+            }
             if port.protocol.is_http() {
-                add(http(view, one.service.addresses.first().copied(), port.number));
                 continue;
             }
             for (address, number) in addresses(one, port) {
                 let name = format!("{address}_{number}");
                 add(opaque(view, &speakers, one, port, &name, (&address.to_string(), number)));
             }
+            if one.service.is_anywhere() || !one.service.networks.is_empty() {
+                anywhere.entry(port.number).or_default().service(view, &speakers, one, port);
+            }
         }
+    }
+    for (port, shared) in anywhere {
+        add(shared.listener(view, port));
     }
 }
 
@@ -59,7 +75,7 @@ fn virtual_outbound(view: &View) -> Listener {
         vec![
             // Somebody who dials the port itself would be sent to it again, without end.
             chain_for("virtualOutbound-blackhole", to_port(OUTBOUND_PORT), to_cluster(BLACK_HOLE)),
-            chain("virtualOutbound-catchall-tcp", to_cluster(fallback(view))),
+            chain("virtualOutbound-catchall-tcp", to_cluster(&fallback(view))),
         ],
     );
     out.use_original_dst = Some(true);
@@ -73,20 +89,66 @@ fn unbound(mut out: Listener) -> Listener {
     out
 }
 
-/// One port of HTTP, whatever the address: the host in the request decides. What is no HTTP passes.
-fn http(view: &View, sample: Option<IpAddr>, port: u16) -> Listener {
-    let any = any_address(sample.filter(|ip| ip.is_ipv6()));
-    let name = format!("{any}_{port}");
-    let manager = by_name(Side::Outbound, &format!("outbound_{name}"), &port.to_string());
-    let mut out = listener(
-        &name,
-        (any, port),
-        TrafficDirection::Outbound,
-        vec![chain_for("", is_http(), manager)],
-    );
-    out.default_filter_chain = Some(chain("PassthroughFilterChain", to_cluster(fallback(view))));
-    out.listener_filters = vec![http_inspector()];
-    unbound(out)
+/// One port, whatever the address: all its services that no address of their own tells apart. Of
+/// HTTP the host in the request decides, of TLS the server name; the rest is one service's, or
+/// nobody's.
+#[derive(Default)]
+struct Anywhere {
+    http: bool,
+    chains: Chains,
+    /// An address of one of the services, for the family.
+    sample: Option<IpAddr>,
+}
+
+impl Anywhere {
+    fn service(&mut self, view: &Sight<'_>, speakers: &Speakers<'_>, one: &Outbound, port: &Port) {
+        let service = &one.service;
+        let place = Place { view, port: port.number, own_port: port.number, secure: false };
+        let networks: Vec<String> = service.networks.iter().map(ToString::to_string).collect();
+        let routing = speakers.of(&service.host);
+        if port.protocol.is_tls() && networks.is_empty() {
+            if let Some(routing) = routing {
+                self.chains.tls(&place, routing, |name| Some(name.to_owned()));
+            }
+            let filter = to_service(&place, &service.host);
+            self.chains.service(vec![service.host.clone()], &[], filter);
+            return;
+        }
+        if let Some(routing) = routing {
+            self.chains.tcp(&place, routing);
+        }
+        self.chains.service(Vec::new(), &networks, to_service(&place, &service.host));
+    }
+
+    fn listener(self, view: &View, port: u16) -> Listener {
+        let any = any_address(self.sample.filter(|ip| ip.is_ipv6()));
+        let name = format!("{any}_{port}");
+        let (by_name_of_server, whole) = (self.chains.by_name(), self.chains.is_whole());
+        let mut chains = self.chains.finish(None);
+        let mut filters = Vec::new();
+        if by_name_of_server {
+            filters.push(tls_inspector());
+        }
+        if self.http {
+            let manager = by_name(Side::Outbound, &format!("outbound_{name}"), &port.to_string());
+            chains.insert(0, chain_for("", is_http(), manager));
+            filters.push(http_inspector());
+        }
+        // Clients of HTTP speak first; of anything else a server may wait to be let speak.
+        let wait = if chains.len() > 1 && !filters.is_empty() || whole {
+            detection(view)
+        } else {
+            Duration::ZERO
+        };
+        let mut out = listener(&name, (any, port), TrafficDirection::Outbound, chains);
+        if !whole {
+            let filter = to_cluster(&fallback(view));
+            out.default_filter_chain = Some(chain("PassthroughFilterChain", filter));
+        }
+        out.listener_filters = filters;
+        out.listener_filters_timeout = span(wait);
+        unbound(out)
+    }
 }
 
 /// The addresses that clients dial for a port: the service's own, or those of its pods.
@@ -95,7 +157,8 @@ fn addresses(one: &Outbound, port: &Port) -> Vec<(IpAddr, u16)> {
         return one.service.addresses.iter().map(|address| (*address, port.number)).collect();
     }
     let endpoints = one.endpoints.as_ref().and_then(|ports| ports.get(&port.number));
-    endpoints.into_iter().flatten().map(|endpoint| (endpoint.address, endpoint.port)).collect()
+    let endpoints = endpoints.into_iter().flatten();
+    endpoints.filter_map(|endpoint| Some((endpoint.address.ip()?, endpoint.port))).collect()
 }
 
 /// One port of one address, of bytes, TLS, or unknown protocol.
@@ -116,21 +179,18 @@ fn opaque(
         }
         chains.tcp(&place, routing);
     }
-    let mut chains = chains.finish(Some(to_service(&place, &service.host)));
-    let by_name_of_server = chains.iter().any(|chain| {
-        chain.filter_chain_match.as_ref().is_some_and(|on| on.transport_protocol == "tls")
-    });
     let mut filters = Vec::new();
-    if by_name_of_server {
+    if chains.by_name() {
         filters.push(tls_inspector());
     }
+    let mut chains = chains.finish(Some(to_service(&place, &service.host)));
     let mut timeout = Duration::ZERO;
     if port.protocol == Protocol::Unknown {
         let routes = sniffed_name(service, port.number);
         let manager = by_name(Side::Outbound, &format!("outbound_{name}"), &routes);
         chains.insert(0, chain_for("", is_http(), manager));
         filters.push(http_inspector());
-        timeout = DETECTION;
+        timeout = detection(view);
     }
     let mut out = listener(name, at, TrafficDirection::Outbound, chains);
     out.listener_filters = filters;

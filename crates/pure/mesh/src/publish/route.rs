@@ -4,7 +4,7 @@ use serde_json::json;
 use xds::core::Metadata;
 use xds::route::route::Action as RouteKind;
 use xds::route::route_action::{ClusterSpecifier, HostRewriteSpecifier};
-use xds::route::weighted_cluster::{ClusterWeight, cluster_weight};
+use xds::route::weighted_cluster::{ClusterWeight, RandomValueSpecifier, cluster_weight};
 use xds::route::{Decorator, Route, RouteAction, WeightedCluster};
 
 use super::Sight;
@@ -144,7 +144,7 @@ fn forward(
         out.hash_policy.extend(hash.filter(|hash| !out.hash_policy.contains(hash)));
     }
     let hashed = forward.to.len() == 1 && !out.hash_policy.is_empty();
-    out.retry_policy = action::retry(forward.retry.as_ref(), hashed);
+    out.retry_policy = action::retry(forward.retry.as_ref(), &place.view.mesh, hashed);
     if let [only] = forward.to.as_slice() {
         // Edits of a single destination are the route's own, after the rule's.
         edit(route, &only.headers);
@@ -154,8 +154,11 @@ fn forward(
         }
         out.cluster_specifier = Some(ClusterSpecifier::Cluster(place.cluster(&only.destination)));
     } else {
+        // With a hash the part is chosen by it too, so that who is sticky stays in one part.
+        let sticky = !out.hash_policy.is_empty();
         out.cluster_specifier = Some(ClusterSpecifier::WeightedClusters(WeightedCluster {
             clusters: forward.to.iter().map(|one| weighted(place, one)).collect(),
+            random_value_specifier: sticky.then_some(RandomValueSpecifier::UseHashPolicy(true)),
             ..WeightedCluster::default()
         }));
     }
@@ -203,7 +206,7 @@ pub(super) fn default_route(place: &Place<'_>, host: &str) -> Route {
         ..RouteAction::default()
     };
     action::timeout(&mut out, None);
-    out.retry_policy = action::retry(None, !out.hash_policy.is_empty());
+    out.retry_policy = action::retry(None, &place.view.mesh, !out.hash_policy.is_empty());
     Route {
         name: "default".to_owned(),
         r#match: Some(matching::any()),

@@ -120,6 +120,22 @@ impl Chains {
         }
     }
 
+    /// Adds a chain of a service: for these server names, or any bytes; to these networks, or all.
+    pub(super) fn service(&mut self, names: Vec<String>, networks: &[String], filter: Filter) {
+        self.add(names, networks, filter);
+    }
+
+    /// Whether some chain looks at server names.
+    pub(super) fn by_name(&self) -> bool {
+        let looks = |on: &FilterChainMatch| on.transport_protocol == "tls";
+        self.chains.iter().any(|chain| chain.filter_chain_match.as_ref().is_some_and(looks))
+    }
+
+    /// Whether one chain takes every connection.
+    pub(super) fn is_whole(&self) -> bool {
+        self.default
+    }
+
     /// Adds a chain, for what no earlier chain takes.
     fn add(&mut self, names: Vec<String>, networks: &[String], filter: Filter) {
         let any_name = names.is_empty() || names.iter().any(|name| name == "*");

@@ -20,30 +20,48 @@ use xds::kind::Percent;
 use xds::wkt::Any;
 
 use super::wire::span;
-use crate::model::Protocol;
-use crate::model::policy::{Algorithm, Balance, Outlier, Pool, Traffic, Warmup};
+use crate::model::policy::{Algorithm, Balance, LocalityRules, Outlier, Pool, Traffic, Warmup};
+use crate::model::{MeshConfig, Protocol};
 
 /// Key under which a cluster's HTTP options stand.
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 /// Streams of one connection, if nobody says otherwise: as many as HTTP/2 can count.
 const MANY_STREAMS: u32 = 2_147_483_647;
 
+/// What a policy is put into.
+pub(super) struct Target<'a> {
+    /// What is spoken to the cluster.
+    pub(super) protocol: Protocol,
+    /// Towards another sidecar, from one.
+    pub(super) sidecar: bool,
+    /// How many hosts are known; `None` where only DNS knows.
+    pub(super) hosts: Option<usize>,
+    /// What holds where the policy says nothing.
+    pub(super) mesh: &'a MeshConfig,
+}
+
 /// Puts a policy into a cluster.
-pub(super) fn apply(cluster: &mut Cluster, traffic: &Traffic, protocol: Protocol, sidecar: bool) {
+pub(super) fn apply(cluster: &mut Cluster, traffic: &Traffic, target: &Target<'_>) {
     cluster.circuit_breakers = circuit_breakers(traffic);
+    let rules = traffic.balance.as_ref().and_then(|balance| balance.locality.as_ref());
+    by_locality(cluster, rules.or(target.mesh.locality.as_ref()));
     if let Some(balance) = &traffic.balance {
         self::balance(cluster, balance);
     }
     if let Some(outlier) = &traffic.outlier {
-        cluster.outlier_detection = Some(self::outlier(outlier));
+        // With a single host there is no other to go to: ejecting it would only hide its answers.
+        let several = target.hosts != Some(1);
+        let mut detection = self::outlier(outlier);
+        detection.always_eject_one_host = (outlier.at_least_one && several).then_some(true);
+        cluster.outlier_detection = Some(detection);
         let threshold = Percent { value: f64::from(outlier.min_health_percent) };
         common(cluster).healthy_panic_threshold = Some(threshold);
     }
     let pool = traffic.pool.clone().unwrap_or_default();
-    if let Some(timeout) = pool.connect_timeout {
+    if let Some(timeout) = pool.connect_timeout.or(target.mesh.connect_timeout) {
         cluster.connect_timeout = span(timeout);
     }
-    if let Some(keepalive) = &pool.keepalive {
+    if let Some(keepalive) = pool.keepalive.as_ref().or(target.mesh.keepalive.as_ref()) {
         let seconds = |time: Option<Duration>| {
             time.map(|time| u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX))
         };
@@ -56,7 +74,19 @@ pub(super) fn apply(cluster: &mut Cluster, traffic: &Traffic, protocol: Protocol
             ..UpstreamConnectionOptions::default()
         });
     }
-    http(cluster, &pool, protocol, sidecar);
+    http(cluster, &pool, target);
+}
+
+/// Makes the weights of places count, where a rule gives any.
+fn by_locality(cluster: &mut Cluster, rules: Option<&LocalityRules>) {
+    let weighted = rules.is_some_and(|rules| !rules.disabled && !rules.distribute.is_empty());
+    // A cluster of original destinations knows no places.
+    if weighted && cluster.lb_policy != LbPolicy::ClusterProvided as i32 {
+        common(cluster).locality_config_specifier =
+            Some(common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(
+                common_lb_config::LocalityWeightedLbConfig::default(),
+            ));
+    }
 }
 
 fn common(cluster: &mut Cluster) -> &mut CommonLbConfig {
@@ -122,16 +152,6 @@ fn balance(cluster: &mut Cluster, balance: &Balance) {
     };
     cluster.lb_policy = policy as i32;
     cluster.lb_config = config;
-    if balance
-        .locality
-        .as_ref()
-        .is_some_and(|rules| !rules.disabled && !rules.distribute.is_empty())
-    {
-        common(cluster).locality_config_specifier =
-            Some(common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(
-                common_lb_config::LocalityWeightedLbConfig::default(),
-            ));
-    }
 }
 
 fn slow_start(warmup: &Warmup) -> SlowStartConfig {
@@ -171,7 +191,8 @@ fn outlier(outlier: &Outlier) -> OutlierDetection {
     }
 }
 
-fn http(cluster: &mut Cluster, pool: &Pool, protocol: Protocol, sidecar: bool) {
+fn http(cluster: &mut Cluster, pool: &Pool, target: &Target<'_>) {
+    let protocol = target.protocol;
     let common = xds::core::HttpProtocolOptions {
         idle_timeout: pool.http_idle_timeout.map(Into::into),
         max_connection_duration: pool.max_connection_duration.map(Into::into),
@@ -190,7 +211,8 @@ fn http(cluster: &mut Cluster, pool: &Pool, protocol: Protocol, sidecar: bool) {
         ..Http2ProtocolOptions::default()
     };
     // Upgrading is for the way between two proxies, on ports of HTTP/1.1.
-    let upgrade = pool.upgrade_to_http2 && sidecar && protocol == Protocol::Http;
+    let upgrade = pool.upgrade_to_http2.unwrap_or(target.mesh.upgrade_to_http2);
+    let upgrade = upgrade && target.sidecar && protocol == Protocol::Http;
     let options = if pool.client_protocol || protocol == Protocol::Unknown {
         downstream(two)
     } else if protocol.is_http2() || upgrade {
@@ -239,13 +261,4 @@ pub(super) fn client_protocol(cluster: &mut Cluster) {
         ..Http2ProtocolOptions::default()
     };
     set(cluster, downstream(two), None);
-}
-
-/// Makes the cluster speak HTTP/2.
-pub(super) fn http2(cluster: &mut Cluster) {
-    let two = Http2ProtocolOptions {
-        max_concurrent_streams: Some(MANY_STREAMS),
-        ..Http2ProtocolOptions::default()
-    };
-    set(cluster, explicit(explicit_http_config::ProtocolConfig::Http2ProtocolOptions(two)), None);
 }

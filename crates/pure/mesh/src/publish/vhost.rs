@@ -6,9 +6,9 @@ use xds::route::route::Action as RouteKind;
 use xds::route::{DirectResponseAction, Route, RouteConfiguration, VirtualHost};
 
 use super::route::{Place, default_route, routes, straight};
-use super::{BLACK_HOLE, Draft, PASSTHROUGH, Sight, matching};
+use super::{BLACK_HOLE, Draft, PASSTHROUGH, Sight, cluster_name, matching};
 use crate::host;
-use crate::model::{Protocol, Routing, Service, Shared};
+use crate::model::{Port, Protocol, Routing, Service, Shared, Unknown};
 use crate::view::View;
 
 /// Port for which hosts without a service are routed, as in Istio.
@@ -54,14 +54,16 @@ impl<'a> Speakers<'a> {
 pub(super) fn sidecar(view: &Sight<'_>, draft: &mut Draft) {
     let speakers = Speakers::new(&view.routings);
     let external = external(view, &speakers);
-    let http = view.outbound.iter().flat_map(|one| &one.service.ports);
-    let ports: BTreeSet<u16> =
-        http.filter(|port| port.protocol.is_http()).map(|port| port.number).collect();
+    let http = view.outbound.iter().flat_map(|one| {
+        one.shown().filter(|port| is_told_by_host(&one.service, port)).map(|port| port.number)
+    });
+    let ports: BTreeSet<u16> = http.collect();
     for port in ports {
         let place = Place { view, port, own_port: port, secure: false };
         let mut table = Table::default();
         for one in &view.outbound {
-            if one.service.port(port).is_some_and(|port| port.protocol.is_http()) {
+            let own = one.service.port(port).filter(|own| is_told_by_host(&one.service, own));
+            if own.is_some() && one.shows(port) {
                 table.service(&place, &one.service, &speakers);
             }
         }
@@ -74,14 +76,20 @@ pub(super) fn sidecar(view: &Sight<'_>, draft: &mut Draft) {
         draft.routes.push(table.finish(view, port.to_string()));
     }
     for one in &view.outbound {
-        let unknown = one.service.ports.iter().filter(|port| port.protocol == Protocol::Unknown);
-        for port in unknown {
+        let unknown = one.shown().filter(|port| port.protocol == Protocol::Unknown);
+        for port in unknown.filter(|port| !is_told_by_host(&one.service, port)) {
             let place = Place { view, port: port.number, own_port: port.number, secure: false };
             let mut table = Table::default();
             table.service(&place, &one.service, &speakers);
             draft.routes.push(table.finish(view, sniffed_name(&one.service, port.number)));
         }
     }
+}
+
+/// Whether HTTP on this port is told from that of other services by the host of the request alone,
+/// because all share one listener.
+pub(super) fn is_told_by_host(service: &Service, port: &Port) -> bool {
+    port.protocol.is_http() || port.protocol == Protocol::Unknown && service.is_anywhere()
 }
 
 /// The route table of a port whose protocol is found by its first bytes.
@@ -107,8 +115,10 @@ fn external<'a>(
         .filter(|(name, _)| covered(name).is_empty())
         .map(|(name, routing)| {
             let beside = routing.hosts.iter().flat_map(|name| covered(name));
-            let ports = beside.flat_map(|service| &service.ports);
-            let ports = ports.filter(|port| port.protocol.is_http()).map(|port| port.number);
+            let ports = beside.flat_map(|service| {
+                service.ports.iter().filter(|port| is_told_by_host(service, port))
+            });
+            let ports = ports.map(|port| port.number);
             let mut ports: BTreeSet<u16> = ports.collect();
             if ports.is_empty() {
                 ports.insert(EXTERNAL_PORT);
@@ -182,12 +192,16 @@ pub(super) fn configuration(name: String, hosts: Vec<VirtualHost>) -> RouteConfi
 /// What the client may call the service.
 fn domains(view: &View, service: &Service) -> Vec<String> {
     let Service { host, name, namespace, .. } = service;
-    let mut domains = vec![host.clone(), format!("{host}.")];
-    if *namespace == view.namespace {
-        domains.push(name.clone());
+    let mut domains = vec![host.clone()];
+    // The host of an entry is said in full.
+    if !service.entry {
+        domains.push(format!("{host}."));
+        if *namespace == view.namespace {
+            domains.push(name.clone());
+        }
+        domains.push(format!("{name}.{namespace}"));
+        domains.push(format!("{name}.{namespace}.svc"));
     }
-    domains.push(format!("{name}.{namespace}"));
-    domains.push(format!("{name}.{namespace}.svc"));
     domains.extend(service.addresses.iter().map(|address| match address {
         std::net::IpAddr::V4(address) => address.to_string(),
         std::net::IpAddr::V6(address) => format!("[{address}]"),
@@ -198,10 +212,10 @@ fn domains(view: &View, service: &Service) -> Vec<String> {
     domains
 }
 
-/// Hosts that no rule knows: they pass through, or are refused.
+/// Hosts that no rule knows: they pass through, are refused, or go to the one place for them.
 fn catch_all(view: &View) -> VirtualHost {
-    if view.allow_any {
-        let routes = vec![straight("allow_any", PASSTHROUGH)];
+    if view.unknown != Unknown::Refuse {
+        let routes = vec![straight("allow_any", &fallback(view))];
         return VirtualHost {
             include_request_attempt_count: false,
             ..virtual_host("allow_any", vec!["*".to_owned()], routes)
@@ -220,6 +234,12 @@ fn catch_all(view: &View) -> VirtualHost {
 }
 
 /// The cluster for connections that no rule knows.
-pub(super) fn fallback(view: &View) -> &'static str {
-    if view.allow_any { PASSTHROUGH } else { BLACK_HOLE }
+pub(super) fn fallback(view: &View) -> String {
+    match &view.unknown {
+        Unknown::Pass => PASSTHROUGH.to_owned(),
+        Unknown::Refuse => BLACK_HOLE.to_owned(),
+        Unknown::To(to) => {
+            cluster_name(to.port.unwrap_or_default(), to.subset.as_deref(), &to.host)
+        }
+    }
 }

@@ -256,3 +256,159 @@ fn a_slow_start_and_http2() {
     let same = cluster(json!({"connectionPool": {"http": {"useClientProtocol": true}}}));
     assert!(same.to_string().contains("useDownstreamProtocolConfig"));
 }
+
+#[test]
+fn sticky_requests_stay_in_one_part_of_a_split() {
+    let mut script = Script::default();
+    script.app("reviews", 9080, &["v1", "v2"]);
+    script.istio("DestinationRule", "r", json!({"host": "reviews",
+        "trafficPolicy": {"loadBalancer": {"consistentHash": {"httpHeaderName": "X-User"}}},
+        "subsets": [{"name": "v1", "labels": {"version": "v1"}}, {"name": "v2", "labels": {"version": "v2"}}]}));
+    script.istio(
+        "VirtualService",
+        "v",
+        json!({"hosts": ["reviews"], "http": [{"route": [
+        {"destination": {"host": "reviews", "subset": "v1"}, "weight": 90},
+        {"destination": {"host": "reviews", "subset": "v2"}, "weight": 10}]}]}),
+    );
+    let route = script.sidecar().routes("9080", "reviews")[0]["route"].clone();
+    assert_eq!(route["hashPolicy"], json!([{"header": {"headerName": "x-user"}}]));
+    assert_eq!(route["weightedClusters"]["useHashPolicy"], true);
+    // Without a hash, chance decides.
+    let mut script = Script::default();
+    script.app("a", 80, &["v1"]).app("b", 80, &["v1"]);
+    script.istio("VirtualService", "v", json!({"hosts": ["a"], "http": [{"route": [
+        {"destination": {"host": "a"}, "weight": 1}, {"destination": {"host": "b"}, "weight": 1}]}]}));
+    let route = script.sidecar().routes("80", "a")[0]["route"].clone();
+    assert!(route["weightedClusters"].get("useHashPolicy").is_none(), "{route}");
+}
+
+#[test]
+fn ejection_works_with_few_hosts_unless_an_annotation_says_no() {
+    let one = |versions: &[&str], annotation: Option<&str>| {
+        let mut script = Script::default();
+        script.app("reviews", 9080, versions);
+        let notes = annotation.map(|word| json!({"lateen/always-eject-one-host": word}));
+        script.add(json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+            "metadata": {"name": "r", "annotations": notes},
+            "spec": {"host": "reviews", "trafficPolicy": {"outlierDetection": {}},
+                "subsets": [{"name": "v1", "labels": {"version": "v1"}, "trafficPolicy": {"outlierDetection": {"interval": "1s"}}}]}}));
+        let clusters = script.sidecar().clusters();
+        let always = |subset: &str| {
+            let name = format!("outbound|9080|{subset}|reviews.default.svc.cluster.local");
+            clusters[&name]["outlierDetection"].get("alwaysEjectOneHost").cloned()
+        };
+        (always(""), always("v1"), script.findings())
+    };
+    let yes = Some(json!(true));
+    assert_eq!(one(&["v1", "v1"], None), (yes.clone(), yes.clone(), vec![]));
+    assert_eq!(one(&["v1", "v2"], None), (yes.clone(), None, vec![]), "a single host stays");
+    assert_eq!(one(&["v1", "v1"], Some("false")), (None, None, vec![]));
+    let (always, _, findings) = one(&["v1", "v1"], Some("maybe"));
+    assert_eq!(always, yes);
+    assert_eq!(findings, ["IST0106 metadata.annotations[lateen/always-eject-one-host]"]);
+}
+
+#[test]
+fn the_mesh_may_prefer_places_for_all() {
+    let mut script = Script::default();
+    script.app("reviews", 9080, &["v1"]);
+    script.mesh_config("localityLbSetting: { distribute: [ { from: '*', to: { '*': 100 } } ] }");
+    let cluster = script.sidecar().cluster(NAME);
+    assert_eq!(cluster["commonLbConfig"], json!({"localityWeightedLbConfig": {}}));
+    script.istio(
+        "DestinationRule",
+        "r",
+        json!({"host": "reviews", "trafficPolicy": {"loadBalancer": {
+        "localityLbSetting": {"enabled": false}}}}),
+    );
+    let cluster = script.sidecar().cluster(NAME);
+    assert!(
+        cluster["commonLbConfig"].get("localityWeightedLbConfig").is_none(),
+        "the rule's own replaces it"
+    );
+}
+
+#[test]
+fn labels_come_before_regions_where_both_are_named() {
+    let both = places(
+        json!({"localityLbSetting": {"failoverPriority": ["topology.kubernetes.io/region"],
+            "failover": [{"from": "eu", "to": "us"}]}}),
+        true,
+    );
+    let plain = places(
+        json!({"localityLbSetting": {"failoverPriority": ["topology.kubernetes.io/region"]}}),
+        true,
+    );
+    assert_ne!(both, plain, "regions decide among places with equal labels");
+}
+
+#[test]
+fn pings_lives_and_budgets() {
+    let cluster = cluster(json!({
+        "connectionPool": {"tcp": {"maxConnectionDuration": "1h"},
+            "http": {"h2UpgradePolicy": "UPGRADE", "http2KeepAlive": {"interval": "15s", "timeout": "5s"}}},
+        "retryBudget": {"percent": 12.5, "minRetryConcurrency": 2, "budgetInterval": "3s"}}));
+    let options = &cluster["typedExtensionProtocolOptions"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+    assert_eq!(options["commonHttpProtocolOptions"]["maxConnectionDuration"], "3600s");
+    assert_eq!(
+        options["explicitHttpConfig"]["http2ProtocolOptions"]["connectionKeepalive"],
+        json!({"interval": "15s", "timeout": "5s"})
+    );
+    assert_eq!(
+        cluster["circuitBreakers"]["thresholds"][0]["retryBudget"],
+        json!({"budgetPercent": {"value": 12.5}, "minRetryConcurrency": 2, "budgetInterval": "3s"})
+    );
+    let old = self::cluster(
+        json!({"loadBalancer": {"simple": "LEAST_REQUEST", "warmupDurationSecs": "20s"}}),
+    );
+    assert_eq!(old["leastRequestLbConfig"]["slowStartConfig"]["slowStartWindow"], "20s");
+}
+
+#[test]
+fn bytes_have_idle_time_life_and_a_hash_of_their_source() {
+    let mut script = Script::default();
+    script.service("db", json!([{"name": "tcp", "port": 5432}]));
+    script.istio(
+        "DestinationRule",
+        "d",
+        json!({"host": "db", "trafficPolicy": {
+        "loadBalancer": {"consistentHash": {"useSourceIp": true}},
+        "connectionPool": {"tcp": {"idleTimeout": "0s", "maxConnectionDuration": "60s"}}}}),
+    );
+    let listener = script.sidecar().listener("10.96.0.1_5432");
+    let proxy = super::filter(&listener["filterChains"][0]).clone();
+    assert_eq!(proxy["idleTimeout"], "0s", "switched off");
+    assert_eq!(proxy["maxDownstreamConnectionDuration"], "60s");
+    assert_eq!(proxy["hashPolicy"], json!([{"sourceIp": {}}]));
+}
+
+#[test]
+fn keys_of_a_hash_are_put_into_the_route() {
+    let hash = |on: Value| {
+        let mut script = Script::default();
+        script.app("reviews", 9080, &["v1"]);
+        script.istio(
+            "DestinationRule",
+            "r",
+            json!({"host": "reviews", "trafficPolicy": {"loadBalancer": {"consistentHash": on}}}),
+        );
+        script.sidecar().routes("9080", "reviews")[0]["route"]["hashPolicy"].clone()
+    };
+    assert_eq!(
+        hash(json!({"httpQueryParameterName": "q"})),
+        json!([{"queryParameter": {"name": "q"}}])
+    );
+    assert_eq!(
+        hash(json!({"useSourceIp": true})),
+        json!([{"connectionProperties": {"sourceIp": true}}])
+    );
+    let cookie =
+        json!({"httpCookie": {"name": "u", "attributes": [{"name": "SameSite", "value": "Lax"}]}});
+    assert_eq!(
+        hash(cookie),
+        json!([{"cookie": {"name": "u", "attributes": [{"name": "SameSite", "value": "Lax"}]}}]),
+        "without a lifetime no cookie is made"
+    );
+    assert_eq!(hash(json!({})), Value::Null);
+}

@@ -326,7 +326,10 @@ fn timeouts_and_retries() {
         rules(json!([rule]))[0]["route"].clone()
     };
     assert_eq!(one(json!({"timeout": "1.5s"}))["timeout"], "1.500s");
-    assert_eq!(one(json!({"timeout": "1.5s"}))["maxGrpcTimeout"], "1.500s");
+    let grpc = &one(json!({"timeout": "1.5s"}))["maxStreamDuration"]["grpcTimeoutHeaderMax"];
+    assert_eq!(*grpc, "1.500s");
+    assert!(one(json!({})).get("maxGrpcTimeout").is_none(), "Envoy warns of the old field");
+    assert_eq!(one(json!({}))["maxStreamDuration"]["grpcTimeoutHeaderMax"], "0s");
     assert_eq!(one(json!({"timeout": "nonsense"}))["timeout"], "0s");
     assert!(one(json!({"retries": {"attempts": 0}})).get("retryPolicy").is_none());
     let retry =
@@ -459,4 +462,79 @@ fn bytes_are_split_by_weight_and_tls_by_name() {
         "outbound|443||db.default.svc.cluster.local"
     );
     assert_eq!(tls["listenerFilters"][0]["name"], "envoy.filters.listener.tls_inspector");
+}
+
+#[test]
+fn older_spellings_still_mean_what_they_meant() {
+    let route = rules(json!([{"route": to("reviews"), "mirror": {"host": "ratings"}, "mirrorPercent": 5,
+        "fault": {"delay": {"fixedDelay": "1s", "percent": 20}},
+        "corsPolicy": {"allowOrigin": ["https://a.example", "*"], "unmatchedPreflights": "IGNORE"}}]))[0]
+        .clone();
+    let mirror = &route["route"]["requestMirrorPolicies"][0];
+    assert_eq!(mirror["runtimeFraction"]["defaultValue"]["numerator"], 50_000);
+    let filters = &route["typedPerFilterConfig"];
+    assert_eq!(filters["envoy.filters.http.fault"]["delay"]["percentage"]["numerator"], 200_000);
+    let cors = &filters["envoy.filters.http.cors"];
+    assert_eq!(cors["allowOriginStringMatch"][0]["exact"], "https://a.example");
+    assert_eq!(cors["allowOriginStringMatch"][1]["safeRegex"]["regex"], ".*");
+    assert_eq!(cors["forwardNotMatchingPreflights"], false);
+    let underscore = rules(
+        json!([{"route": to("reviews"), "mirror": {"host": "ratings"}, "mirror_percent": 7}]),
+    );
+    let share = &underscore[0]["route"]["requestMirrorPolicies"][0]["runtimeFraction"];
+    assert_eq!(share["defaultValue"]["numerator"], 70_000);
+}
+
+#[test]
+fn a_retry_may_stay_on_a_host_if_told_so() {
+    let retry = rules(json!([{"route": to("reviews"), "retries": {"attempts": 2, "retryIgnorePreviousHosts": false}}]))
+        [0]["route"]["retryPolicy"]
+        .clone();
+    assert!(retry.get("retryHostPredicate").is_none(), "{retry}");
+    let retry = rules(json!([{"route": to("reviews"), "retries": {"attempts": 2}}]))[0]["route"]["retryPolicy"].clone();
+    assert_eq!(
+        retry["retryHostPredicate"][0]["name"],
+        "envoy.retry_host_predicates.previous_hosts"
+    );
+}
+
+#[test]
+fn what_does_nothing_is_said_wherever_it_stands() {
+    let mut script = Script::default();
+    script.app("reviews", 9080, &["v1"]);
+    script.istio("VirtualService", "v", json!({"hosts": ["reviews"],
+        "http": [{"match": [{"uri": {"prefix": "/a"}}], "route": to("reviews"), "fault": {
+            "delay": {"exponentialDelay": "1s"}, "abort": {"http2Error": "X", "percentage": {"value": 1}}}},
+            {"match": [{"uri": {"regex": "/b"}, "ignoreUriCase": true, "headers": {"uri": {"exact": "x"}, "@request.auth.claims.sub": {"exact": "x"}}}], "route": to("reviews")},
+            {"redirect": {"uri": "/x"}, "timeout": "1s", "retries": {"attempts": 1}}],
+        "tcp": [{"match": [{"sourceSubnet": "10.0.0.0/8"}], "route": to("reviews")}]}));
+    script.istio("DestinationRule", "d", json!({"host": "reviews", "trafficPolicy": {
+        "tunnel": {"targetHost": "a", "targetPort": 1}, "proxyProtocol": {"version": "V2"},
+        "loadBalancer": {"simple": "RANDOM", "warmup": {"duration": "1s"}, "zoneAwareLbSetting": {"enabled": true}},
+        "outlierDetection": {"consecutiveErrors": 3, "outlierDetectionHttpErrorCodes": [500]},
+        "tls": {"mode": "SIMPLE"}}}));
+    let found: Vec<String> = script
+        .findings()
+        .into_iter()
+        .filter_map(|one| Some(one.strip_prefix("LAT0001 ")?.to_owned()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "spec.http[0].fault.abort.http2Error",
+            "spec.http[0].fault.delay.exponentialDelay",
+            "spec.http[1].match[0].headers[@request.auth.claims.sub]",
+            "spec.http[1].match[0].ignoreUriCase",
+            "spec.http[2].retries",
+            "spec.http[2].timeout",
+            "spec.tcp[0].match[0].sourceSubnet",
+            "spec.trafficPolicy.loadBalancer.warmup",
+            "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting",
+            "spec.trafficPolicy.outlierDetection.consecutiveErrors",
+            "spec.trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes",
+            "spec.trafficPolicy.proxyProtocol",
+            "spec.trafficPolicy.tls.mode",
+            "spec.trafficPolicy.tunnel",
+        ]
+    );
 }

@@ -50,6 +50,12 @@ fn check(told: &Told) {
     }
     for (name, cluster) in told.clusters() {
         assert!(!name.is_empty());
+        if cluster["type"] == "LOGICAL_DNS" {
+            let places =
+                cluster["loadAssignment"]["endpoints"].as_array().cloned().unwrap_or_default();
+            assert_eq!(places.len(), 1, "{name}");
+            assert_eq!(places[0]["lbEndpoints"].as_array().map_or(0, Vec::len), 1, "{name}");
+        }
         if cluster["type"] == "ORIGINAL_DST" {
             assert_eq!(cluster["lbPolicy"], "CLUSTER_PROVIDED", "{name}");
         }
@@ -210,6 +216,35 @@ fn field() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
+fn entry() -> impl Strategy<Value = Value> {
+    let host = prop::sample::select(vec![
+        "a.com",
+        "*.com",
+        "b.a.com",
+        "*.a.com",
+        "web.default.svc.cluster.local",
+    ]);
+    let address = prop::sample::select(vec!["10.1.1.1", "10.96.0.1", "10.0.0.0/8", "fd00::1", "x"]);
+    let protocol = prop::sample::select(vec!["HTTP", "TLS", "HTTPS", "TCP", "", "GRPC", "MONGO"]);
+    let resolution =
+        prop::sample::select(vec!["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"]);
+    let port = (prop::sample::select(vec![80_u16, 81, 443, 15001]), protocol).prop_map(
+        |(number, protocol)| json!({"number": number, "name": "p", "protocol": protocol}),
+    );
+    let endpoint = (word(), 0_u32..5)
+        .prop_map(|(at, weight)| json!({"address": at, "weight": weight, "labels": {"v": "1"}}));
+    (
+        prop::collection::vec(host, 1..3),
+        prop::collection::vec(address, 0..3),
+        prop::collection::vec(port, 0..4),
+        prop::collection::vec(endpoint, 0..3),
+        resolution,
+    )
+        .prop_map(|(hosts, addresses, ports, endpoints, resolution)| {
+            json!({"hosts": hosts, "addresses": addresses, "ports": ports, "endpoints": endpoints, "resolution": resolution})
+        })
+}
+
 fn rule() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         word().prop_map(|text| json!({"exact": text})),
@@ -241,11 +276,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_object_makes_it_panic(specs in prop::collection::vec((0_usize..7, word(), anything()), 1..6)) {
+    fn no_object_makes_it_panic(specs in prop::collection::vec((0_usize..11, word(), anything()), 1..6)) {
         let kinds = [
             ("networking.istio.io/v1", "VirtualService"), ("networking.istio.io/v1", "DestinationRule"),
             ("networking.istio.io/v1", "Gateway"), ("v1", "Service"), ("v1", "Pod"), ("v1", "Node"),
-            ("discovery.k8s.io/v1", "EndpointSlice"),
+            ("discovery.k8s.io/v1", "EndpointSlice"), ("networking.istio.io/v1", "ServiceEntry"),
+            ("networking.istio.io/v1", "WorkloadEntry"), ("networking.istio.io/v1", "Sidecar"), ("v1", "ConfigMap"),
         ];
         let mut script = Script::default();
         script.app("web", 80, &["v1"]).ingress();
@@ -253,6 +289,28 @@ proptest! {
             let (version, kind) = kinds[kind];
             script.add(json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}));
         }
+        check_all(&script.world());
+    }
+
+    #[test]
+    fn entries_of_any_words_stay_valid(
+        entries in prop::collection::vec(entry(), 1..5),
+        egress in prop::collection::vec((word(), word(), prop::option::of(0_u32..100)), 0..3),
+        mode in word(),
+    ) {
+        let mut script = Script::default();
+        script.app("web", 80, &["v1"]).ingress();
+        for (index, spec) in entries.iter().enumerate() {
+            script.istio("ServiceEntry", &format!("e{index}"), spec.clone());
+        }
+        script.istio("VirtualService", "v", json!({"hosts": ["a.com", "*.com"],
+            "tcp": [{"route": [{"destination": {"host": "a.com"}}]}],
+            "tls": [{"match": [{"sniHosts": ["a.com"]}], "route": [{"destination": {"host": "web"}}]}]}));
+        script.istio("DestinationRule", "d", json!({"host": "a.com", "subsets": [{"name": "v1", "labels": {"v": "1"}}],
+            "trafficPolicy": {"outlierDetection": {}, "loadBalancer": {"simple": mode}}}));
+        let egress: Vec<Value> = egress.into_iter().map(|(namespace, host, port)| json!({
+            "hosts": [format!("{namespace}/{host}"), "*/*.com"], "port": port.map(|number| json!({"number": number}))})).collect();
+        script.istio("Sidecar", "s", json!({"egress": egress}));
         check_all(&script.world());
     }
 

@@ -64,7 +64,7 @@ fn destinations(model: &Model, notes: &mut Notes<'_>, object: &Arc<istio::Virtua
 
 fn destination(model: &Model, notes: &mut Notes<'_>, path: &str, to: &istio::Destination) {
     let name = host::resolve(&to.host, notes.namespace(), &notes.settings.domain);
-    let Some(service) = model.services.get(&name) else {
+    let Some(service) = model.named(&name).next() else {
         let text = format!("no service has the host {name:?}: requests to it get 503");
         notes.note(Code::ReferencedResourceNotFound, &format!("{path}.host"), text);
         return;
@@ -235,7 +235,7 @@ fn policies(world: &World, model: &Model, findings: &mut Vec<Finding>) {
         let mut notes = Notes::new(key, &world.settings, findings);
         let pattern = host::resolve(&object.spec.host, namespace, &world.settings.domain);
         let services: Vec<_> =
-            model.services.keys().filter(|host| host::covers(&pattern, host)).collect();
+            model.services.keys().filter(|name| host::covers(&pattern, &name.host)).collect();
         if services.is_empty() {
             let text = format!("no service has the host {pattern:?}");
             notes.note(Code::UnknownDestinationRuleHost, "spec.host", text);
@@ -243,7 +243,7 @@ fn policies(world: &World, model: &Model, findings: &mut Vec<Finding>) {
         }
         let endpoints: Vec<_> = services
             .iter()
-            .filter_map(|host| model.endpoints.get(*host))
+            .filter_map(|name| model.endpoints.get(*name))
             .flat_map(|ports| ports.values().flatten())
             .collect();
         let mut reported = BTreeSet::new();

@@ -6,7 +6,7 @@ use kinds::istio::{Delegate, HttpMatch, HttpRoute, MatchKind, StringMatch};
 
 use super::notes::Notes;
 use crate::findings::Code;
-use crate::model::{Export, Origin};
+use crate::model::{Export, MeshConfig, Origin};
 use crate::world::World;
 
 /// A rule as if it stood in the including object.
@@ -18,10 +18,10 @@ pub(super) struct Inlined {
 /// The delegate's rules under the conditions of `root`.
 pub(super) fn inline(
     world: &World,
+    mesh: &MeshConfig,
     notes: &mut Notes<'_>,
     path: &str,
-    root: &HttpRoute,
-    to: &Delegate,
+    (root, to): (&HttpRoute, &Delegate),
 ) -> Vec<Inlined> {
     let path = format!("{path}.delegate");
     let namespace = to.namespace.clone().filter(|text| !text.is_empty());
@@ -37,7 +37,8 @@ pub(super) fn inline(
         return Vec::new();
     };
     let spec = &object.spec;
-    let export = Export::from_words(spec.export_to.iter().map(String::as_str), &namespace);
+    let words = spec.export_to.iter().map(String::as_str);
+    let export = Export::from_words(words, &mesh.export_routings, &namespace);
     if !spec.hosts.is_empty() {
         notes.wrong(&path, format!("{origin} has hosts of its own, so it is no delegate"));
         return Vec::new();

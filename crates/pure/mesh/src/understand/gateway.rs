@@ -2,10 +2,11 @@
 
 use kinds::istio;
 
+use super::entries;
 use super::notes::{Bad, Notes};
 use super::registry::{by_age, created};
 use crate::findings::{Code, Finding};
-use crate::model::{Gateway, Origin, Protocol, Server, ServerHost, ServerTls, Shared, TlsMode};
+use crate::model::{Gateway, Origin, Server, ServerHost, ServerTls, Shared, TlsMode};
 use crate::world::{Key, Kind, World};
 
 /// All gateways, oldest first.
@@ -33,19 +34,11 @@ pub(super) fn gateways(world: &World, findings: &mut Vec<Finding>) -> Vec<Shared
 fn server(notes: &mut Notes<'_>, path: &str, written: &istio::Server) -> Result<Server, Bad> {
     let number = notes.port(&format!("{path}.port.number"), written.port.number)?;
     let word = &written.port.protocol;
-    let protocol = match word.to_ascii_uppercase().as_str() {
-        "HTTP" => Protocol::Http,
-        "HTTP2" => Protocol::Http2,
-        "GRPC" => Protocol::Grpc,
-        "GRPC-WEB" => Protocol::GrpcWeb,
-        "HTTPS" => Protocol::Https,
-        "TLS" => Protocol::Tls,
-        "TCP" | "MONGO" => Protocol::Tcp,
-        _ => {
-            let text =
-                format!("{word:?} is none of HTTP, HTTPS, GRPC, GRPC-WEB, HTTP2, MONGO, TCP, TLS");
-            return Err(notes.wrong(&format!("{path}.port.protocol"), text));
-        }
+    let protocol = entries::protocol(word).filter(|_| !word.is_empty());
+    let Some(protocol) = protocol else {
+        let text =
+            format!("{word:?} is none of HTTP, HTTPS, GRPC, GRPC-WEB, HTTP2, MONGO, TCP, TLS");
+        return Err(notes.wrong(&format!("{path}.port.protocol"), text));
     };
     if written.hosts.is_empty() {
         return Err(notes.wrong(&format!("{path}.hosts"), "a server needs at least one host"));

@@ -13,7 +13,7 @@ use crate::model::policy::{
     Algorithm, Balance, Budget, ClientTls, HashOn, Keepalive, Layer, LocalityRules, Outlier,
     Policy, Pool, Subset, Traffic, Warmup,
 };
-use crate::model::{Export, Origin, Shared};
+use crate::model::{Export, MeshConfig, Origin, Shared};
 use crate::world::{Key, Kind, World};
 
 /// Size of a hash ring that Envoy still takes.
@@ -24,6 +24,7 @@ const LARGEST_TABLE: u64 = 5_000_011;
 /// Policies by namespace and host; those of one host and the same clients are one.
 pub(super) fn policies(
     world: &World,
+    mesh: &MeshConfig,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<(String, String), Vec<Shared<Policy>>> {
     let mut read: Vec<Policy> = Vec::new();
@@ -31,7 +32,7 @@ pub(super) fn policies(
         let key =
             Key { kind: Kind::DestinationRule, namespace: namespace.clone(), name: name.clone() };
         let mut notes = Notes::new(key, &world.settings, findings);
-        read.extend(policy(&mut notes, object));
+        read.extend(policy(&mut notes, mesh, object));
     }
     read.sort_by_cached_key(|one| by_age(&one.created, &one.origin.name, &one.origin.namespace));
     let mut merged: BTreeMap<(String, String), Vec<Policy>> = BTreeMap::new();
@@ -77,7 +78,15 @@ fn merge(notes: &mut Notes<'_>, old: &mut Policy, young: Policy) {
     }
 }
 
-fn policy(notes: &mut Notes<'_>, object: &istio::DestinationRule) -> Result<Policy, Bad> {
+/// Annotation of a DestinationRule: `"false"` keeps ejection below `maxEjectionPercent` even where
+/// that means that no host is ever ejected.
+const ALWAYS_EJECT_ONE: &str = "lateen/always-eject-one-host";
+
+fn policy(
+    notes: &mut Notes<'_>,
+    mesh: &MeshConfig,
+    object: &istio::DestinationRule,
+) -> Result<Policy, Bad> {
     let spec = &object.spec;
     let host = notes.host("spec.host", &spec.host)?;
     let mut subsets: Vec<Subset> = Vec::new();
@@ -98,15 +107,29 @@ fn policy(notes: &mut Notes<'_>, object: &istio::DestinationRule) -> Result<Poli
         subsets.push(Subset { name: name.clone(), labels: written.labels.clone(), traffic });
     }
     let clients = spec.workload_selector.as_ref();
-    Ok(Policy {
+    let annotations = object.metadata.annotations.as_ref();
+    let word = annotations.and_then(|all| all.get(ALWAYS_EJECT_ONE)).map(String::as_str);
+    if !matches!(word, None | Some("true" | "false")) {
+        let path = format!("metadata.annotations[{ALWAYS_EJECT_ONE}]");
+        notes.wrong(&path, "it is neither \"true\" nor \"false\", so it counts as \"true\"");
+    }
+    let mut policy = Policy {
         origin: Origin { namespace: notes.key.namespace.clone(), name: notes.key.name.clone() },
         created: created(&object.metadata),
-        export: Export::from_words(spec.export_to.iter().map(String::as_str), notes.namespace()),
+        export: Export::from_words(
+            spec.export_to.iter().map(String::as_str),
+            &mesh.export_policies,
+            notes.namespace(),
+        ),
         clients: clients.map(|clients| clients.match_labels.clone()).unwrap_or_default(),
         traffic: notes.layer("spec.trafficPolicy", spec.traffic_policy.as_ref()),
         host,
         subsets,
-    })
+    };
+    for outlier in policy.layers_mut().filter_map(|traffic| traffic.outlier.as_mut()) {
+        outlier.at_least_one = word != Some("false");
+    }
+    Ok(policy)
 }
 
 /// The blocks that both a policy and a port's settings have.
@@ -292,7 +315,11 @@ impl Notes<'_> {
         Algorithm::Ring(size.min(LARGEST_RING))
     }
 
-    fn locality(&mut self, path: &str, written: &istio::LocalityLoadBalancer) -> LocalityRules {
+    pub(super) fn locality(
+        &mut self,
+        path: &str,
+        written: &istio::LocalityLoadBalancer,
+    ) -> LocalityRules {
         let mut rules = LocalityRules {
             disabled: written.enabled == Some(false),
             failover: written
@@ -324,7 +351,7 @@ impl Notes<'_> {
         rules
     }
 
-    fn pool(&mut self, path: &str, written: &istio::ConnectionPool) -> Pool {
+    pub(super) fn pool(&mut self, path: &str, written: &istio::ConnectionPool) -> Pool {
         let mut pool = Pool::default();
         if let Some(tcp) = &written.tcp {
             let path = format!("{path}.tcp");
@@ -340,14 +367,9 @@ impl Notes<'_> {
                 .filter(|time| *time >= Duration::from_millis(1));
             pool.tcp_idle_timeout =
                 self.duration(&format!("{path}.idleTimeout"), tcp.idle_timeout.as_ref());
-            pool.keepalive = tcp.tcp_keepalive.as_ref().map(|keepalive| Keepalive {
-                probes: keepalive.probes.filter(|probes| *probes != 0),
-                time: self.duration(&format!("{path}.tcpKeepalive.time"), keepalive.time.as_ref()),
-                interval: self.duration(
-                    &format!("{path}.tcpKeepalive.interval"),
-                    keepalive.interval.as_ref(),
-                ),
-            });
+            let keepalive = tcp.tcp_keepalive.as_ref();
+            pool.keepalive = keepalive
+                .map(|keepalive| self.keepalive(&format!("{path}.tcpKeepalive"), keepalive));
         }
         if let Some(http) = &written.http {
             let path = format!("{path}.http");
@@ -358,8 +380,12 @@ impl Notes<'_> {
             pool.http_idle_timeout =
                 self.duration(&format!("{path}.idleTimeout"), http.idle_timeout.as_ref());
             pool.client_protocol = http.use_client_protocol == Some(true);
-            pool.upgrade_to_http2 =
-                http.h2_upgrade_policy == Some(istio::H2Upgrade::Upgrade) && !pool.client_protocol;
+            pool.upgrade_to_http2 = match http.h2_upgrade_policy {
+                _ if pool.client_protocol => Some(false),
+                Some(istio::H2Upgrade::Upgrade) => Some(true),
+                Some(istio::H2Upgrade::DoNotUpgrade) => Some(false),
+                Some(istio::H2Upgrade::Default) | None => None,
+            };
             pool.max_streams = limit(http.max_concurrent_streams);
             if let Some(keepalive) = &http.http2_keep_alive {
                 let path = format!("{path}.http2KeepAlive");
@@ -381,12 +407,20 @@ impl Notes<'_> {
         pool
     }
 
+    pub(super) fn keepalive(&mut self, path: &str, written: &istio::TcpKeepalive) -> Keepalive {
+        Keepalive {
+            probes: written.probes.filter(|probes| *probes != 0),
+            time: self.duration(&format!("{path}.time"), written.time.as_ref()),
+            interval: self.duration(&format!("{path}.interval"), written.interval.as_ref()),
+        }
+    }
+
     fn outlier(&mut self, path: &str, written: &istio::OutlierDetection) -> Outlier {
         self.ignored(written.consecutive_errors.is_some(), &format!("{path}.consecutiveErrors"));
-        self.ignored(
-            !written.outlier_detection_http_error_codes.is_empty(),
-            &format!("{path}.outlierDetectionHttpErrorCodes"),
-        );
+        if !written.outlier_detection_http_error_codes.is_empty() {
+            let path = format!("{path}.outlierDetectionHttpErrorCodes");
+            self.note(Code::FieldNotHonoured, &path, "every code from 500 counts, and no other");
+        }
         let percent = |value: Option<i32>| {
             value.and_then(|value| u32::try_from(value).ok()).map(|value| value.min(100))
         };
@@ -402,6 +436,7 @@ impl Notes<'_> {
             base_ejection: time("baseEjectionTime", written.base_ejection_time.as_ref()),
             max_ejection_percent: percent(written.max_ejection_percent).filter(|share| *share != 0),
             min_health_percent: percent(written.min_health_percent).unwrap_or(0),
+            at_least_one: true,
         }
     }
 

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 
 use kinds::core;
 
+use super::entries;
 use super::notes::Notes;
 use crate::findings::{Code, Finding};
 use crate::host;
 use crate::model::registry::Endpoints;
 use crate::model::{
-    Endpoint, Export, Locality, Model, Port, Protocol, Service, Shared, Target, Workload,
+    Address, Endpoint, Export, Locality, MeshConfig, Model, Port, Protocol, Resolution, Service,
+    ServiceName, Shared, Target, Workload,
 };
 use crate::world::{Key, Kind, PodRecord, World};
 
@@ -26,11 +28,19 @@ pub(super) fn workloads(world: &World) -> BTreeMap<IpAddr, Shared<Workload>> {
             workloads.insert(*address, workload.clone());
         }
     }
+    for (name, entry) in &world.workload_entries {
+        let address = entry.spec.address.as_deref().and_then(|text| text.parse().ok());
+        if let Some(address) = address {
+            // A pod knows better what runs at its address.
+            let of_entry = || Shared::new(entries::workload_of(name, entry));
+            workloads.entry(address).or_insert_with(of_entry);
+        }
+    }
     workloads
 }
 
 /// The workload of a pod, with its node's place where the pod itself names none.
-fn placed(world: &World, pod: &PodRecord) -> Workload {
+pub(super) fn placed(world: &World, pod: &PodRecord) -> Workload {
     let mut workload = pod.workload.clone();
     if workload.locality.is_unknown() {
         workload.locality = place_of_node(world, &pod.node);
@@ -48,23 +58,25 @@ fn place_of_node(world: &World, node: &str) -> Locality {
     }
 }
 
-/// Services by full host name.
+/// Services by host and namespace.
 pub(super) fn services(
     world: &World,
+    mesh: &MeshConfig,
     findings: &mut Vec<Finding>,
-) -> BTreeMap<String, Shared<Service>> {
+) -> BTreeMap<ServiceName, Shared<Service>> {
     let mut services = BTreeMap::new();
     for ((namespace, name), object) in &world.services {
         let key = Key { kind: Kind::Service, namespace: namespace.clone(), name: name.clone() };
         let mut notes = Notes::new(key, &world.settings, findings);
-        if let Some(service) = service(&mut notes, object) {
-            services.insert(service.host.clone(), Shared::new(service));
+        if let Some(service) = service(&mut notes, mesh, object) {
+            services.insert(service.key(), service);
         }
     }
-    services
+    entries::services(world, mesh, findings, &mut services);
+    services.into_iter().map(|(name, service)| (name, Shared::new(service))).collect()
 }
 
-fn service(notes: &mut Notes<'_>, object: &core::Service) -> Option<Service> {
+fn service(notes: &mut Notes<'_>, mesh: &MeshConfig, object: &core::Service) -> Option<Service> {
     let spec = object.spec.as_ref()?;
     if spec.type_.as_deref() == Some("ExternalName") {
         let text = "an ExternalName service is an alias in DNS only: its traffic passes through";
@@ -77,15 +89,17 @@ fn service(notes: &mut Notes<'_>, object: &core::Service) -> Option<Service> {
     let ports = spec.ports.iter().flatten().enumerate();
     let ports = ports.filter_map(|(index, port)| self::port(notes, index, port)).collect();
     let annotations = object.metadata.annotations.as_ref();
-    let export = annotations
-        .and_then(|all| all.get("networking.istio.io/exportTo"))
-        .map_or_else(Export::everywhere, |words| {
-            Export::from_words(words.split(','), notes.namespace())
-        });
+    let words = annotations.and_then(|all| all.get("networking.istio.io/exportTo"));
+    let words = words.into_iter().flat_map(|words| words.split(','));
+    let export = Export::from_words(words, &mesh.export_services, notes.namespace());
     Some(Service {
         host: host::service(&notes.key.name, notes.namespace(), &notes.settings.domain),
         name: notes.key.name.clone(),
         namespace: notes.key.namespace.clone(),
+        entry: false,
+        external: false,
+        resolution: Resolution::Endpoints,
+        networks: Vec::new(),
         created: created(&object.metadata),
         addresses: addresses.into_iter().collect(),
         headless,
@@ -123,15 +137,23 @@ fn port(notes: &mut Notes<'_>, index: usize, port: &core::ServicePort) -> Option
     Some(Port { number, name, protocol, target })
 }
 
+/// Endpoints in the making.
+pub(super) type Found = BTreeMap<ServiceName, Endpoints>;
+
 /// Ready endpoints of each service.
-pub(super) fn endpoints(world: &World, model: &Model) -> BTreeMap<String, Shared<Endpoints>> {
-    let mut found: BTreeMap<String, Endpoints> = BTreeMap::new();
+pub(super) fn endpoints(
+    world: &World,
+    model: &Model,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<ServiceName, Shared<Endpoints>> {
+    let mut found = Found::new();
     for ((namespace, _), slice) in &world.slices {
         let labels = slice.metadata.labels.as_ref();
         let name = labels.and_then(|labels| labels.get("kubernetes.io/service-name"));
         let Some(name) = name else { continue };
         let host = host::service(name, namespace, &world.settings.domain);
-        let Some(service) = model.services.get(&host) else { continue };
+        let host = ServiceName { host, namespace: namespace.clone() };
+        let Some(service) = model.services.get(&host).filter(|one| !one.entry) else { continue };
         let own = found.entry(host).or_default();
         for port in slice.ports.iter().flatten() {
             let name = port.name.as_deref().unwrap_or_default();
@@ -145,8 +167,9 @@ pub(super) fn endpoints(world: &World, model: &Model) -> BTreeMap<String, Shared
             for endpoint in &slice.endpoints {
                 list.extend(addresses(world, model, namespace, endpoint).map(
                     |(address, workload, locality)| Endpoint {
-                        address,
+                        address: Address::Ip(address),
                         port: number,
+                        weight: 1,
                         workload,
                         locality,
                     },
@@ -154,9 +177,11 @@ pub(super) fn endpoints(world: &World, model: &Model) -> BTreeMap<String, Shared
             }
         }
     }
+    entries::endpoints(world, model, findings, &mut found);
     for list in found.values_mut().flat_map(BTreeMap::values_mut) {
-        list.sort_by_key(|endpoint| (endpoint.address, endpoint.port));
-        list.dedup_by_key(|endpoint| (endpoint.address, endpoint.port));
+        let at = |one: &Endpoint| (one.address.clone(), one.port);
+        list.sort_by_cached_key(at);
+        list.dedup_by_key(|one| at(one));
     }
     found.into_iter().map(|(host, ports)| (host, Shared::new(ports))).collect()
 }

@@ -9,17 +9,21 @@ use super::registry::{by_age, created};
 use crate::findings::{Code, Finding};
 use crate::host;
 use crate::model::route::{Bind, HttpRule, StreamRule};
-use crate::model::{Export, Origin, Routing, Shared};
+use crate::model::{Export, MeshConfig, Origin, Routing, Shared};
 use crate::world::{Key, Kind, World};
 
 /// All routings, oldest first.
-pub(super) fn routings(world: &World, findings: &mut Vec<Finding>) -> Vec<Shared<Routing>> {
+pub(super) fn routings(
+    world: &World,
+    mesh: &MeshConfig,
+    findings: &mut Vec<Finding>,
+) -> Vec<Shared<Routing>> {
     let mut routings = Vec::new();
     for ((namespace, name), object) in &world.virtual_services {
         let key =
             Key { kind: Kind::VirtualService, namespace: namespace.clone(), name: name.clone() };
         let mut notes = Notes::new(key, &world.settings, findings);
-        if let Ok(routing) = routing(world, &mut notes, object) {
+        if let Ok(routing) = routing(world, mesh, &mut notes, object) {
             routings.push(routing);
         }
     }
@@ -31,6 +35,7 @@ pub(super) fn routings(world: &World, findings: &mut Vec<Finding>) -> Vec<Shared
 
 fn routing(
     world: &World,
+    mesh: &MeshConfig,
     notes: &mut Notes<'_>,
     object: &istio::VirtualService,
 ) -> Result<Routing, Bad> {
@@ -64,8 +69,12 @@ fn routing(
     let origin = Origin { namespace: notes.namespace().to_owned(), name: notes.key.name.clone() };
     Ok(Routing {
         created: created(&object.metadata),
-        export: Export::from_words(spec.export_to.iter().map(String::as_str), notes.namespace()),
-        http: http_rules(world, notes, spec, &origin),
+        export: Export::from_words(
+            spec.export_to.iter().map(String::as_str),
+            &mesh.export_routings,
+            notes.namespace(),
+        ),
+        http: http_rules(world, mesh, notes, spec, &origin),
         tls: tls_rules(notes, spec),
         tcp: tcp_rules(notes, spec),
         origin,
@@ -93,6 +102,7 @@ fn delegated(notes: &mut Notes<'_>, spec: &istio::VirtualServiceSpec) -> Result<
 
 fn http_rules(
     world: &World,
+    mesh: &MeshConfig,
     notes: &mut Notes<'_>,
     spec: &istio::VirtualServiceSpec,
     origin: &Origin,
@@ -106,7 +116,7 @@ fn http_rules(
         }
         let inlined = match &written.delegate {
             None => vec![Inlined { route: written.clone(), origin: origin.clone() }],
-            Some(to) => delegate::inline(world, notes, &path, written, to),
+            Some(to) => delegate::inline(world, mesh, notes, &path, (written, to)),
         };
         for Inlined { route, origin: writer } in inlined {
             // Findings of a delegate's rule are shown at the rule that includes it.

@@ -181,8 +181,9 @@ impl Notes<'_> {
         written: &istio::Destination,
     ) -> Result<Destination, Bad> {
         let host = self.host(&format!("{path}.host"), &written.host)?;
-        if crate::host::is_wildcard(&host) {
-            let text = format!("{host:?} is a pattern: a destination is one host");
+        // A pattern may be the host of a ServiceEntry, everything cannot.
+        if host == "*" {
+            let text = format!("{host:?} is everything: a destination is one host");
             return Err(self.wrong(&format!("{path}.host"), text));
         }
         let port = written.port.as_ref().filter(|port| port.number != 0);
@@ -252,7 +253,7 @@ impl Notes<'_> {
         mirrors
     }
 
-    fn retry(&mut self, path: &str, written: &istio::Retries) -> Retry {
+    pub(super) fn retry(&mut self, path: &str, written: &istio::Retries) -> Retry {
         let mut retry = Retry {
             attempts: u32::try_from(written.attempts).unwrap_or(0),
             per_try: self

@@ -2,7 +2,7 @@
 
 use crate::model::registry::contains;
 use crate::model::route::{Bind, HttpMatch, HttpRule, Scope, StreamMatch, StreamRule};
-use crate::model::{Model, Routing, Shared};
+use crate::model::{Model, Routing, Shared, SidecarScope};
 
 use super::Node;
 
@@ -17,12 +17,20 @@ pub(super) struct Caller<'a> {
 impl Model {
     /// Rules for sidecars that this one sees. Rules for its namespace alone come first, then those
     /// exported to it by name, then public ones; each oldest first.
-    pub(super) fn mesh_routings(&self, node: &Node) -> Vec<Shared<Routing>> {
+    pub(super) fn mesh_routings(
+        &self,
+        node: &Node,
+        scope: Option<&SidecarScope>,
+    ) -> Vec<Shared<Routing>> {
         let rank = |routing: &Routing| {
             (routing.export.all, !routing.export.is_private(&routing.origin.namespace))
         };
         let caller = Caller { bind: &Bind::Mesh, node: Some(node) };
-        let visible = self.routings.iter().filter(|one| one.export.reaches(&node.namespace));
+        let visible = self.routings.iter().filter(|one| {
+            let sees =
+                |host: &String| scope.is_none_or(|scope| scope.sees(&one.origin.namespace, host));
+            one.export.reaches(&node.namespace) && one.hosts.iter().any(sees)
+        });
         let mut routings: Vec<_> = visible.filter_map(|one| applicable(one, &caller)).collect();
         // Stable: the model's order is by age.
         routings.sort_by_key(|routing| rank(routing));

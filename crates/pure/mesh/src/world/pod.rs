@@ -17,6 +17,8 @@ pub(crate) struct PodRecord {
     pub(crate) addresses: Vec<IpAddr>,
     /// The node it runs on, may be empty.
     pub(crate) node: String,
+    /// Nothing says that it is not ready.
+    pub(crate) ready: bool,
 }
 
 impl PodRecord {
@@ -31,6 +33,8 @@ impl PodRecord {
         let owner = labels.get("service.istio.io/workload-name").map_or(owner, String::as_str);
         let spec = pod.spec.unwrap_or_default();
         let status = pod.status.unwrap_or_default();
+        let conditions = status.conditions.iter().flatten();
+        let ready = !conditions.into_iter().any(|one| one.type_ == "Ready" && one.status != "True");
         let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         // A finished pod's address may already be another's.
         let addresses = if over {
@@ -67,7 +71,7 @@ impl PodRecord {
             ports,
             tls,
         };
-        PodRecord { workload, addresses, node: spec.node_name.unwrap_or_default() }
+        PodRecord { workload, addresses, node: spec.node_name.unwrap_or_default(), ready }
     }
 }
 

@@ -1,0 +1,33 @@
+//! Defaults for the whole mesh, as the ConfigMap `istio` of the root namespace says.
+
+use std::time::Duration;
+
+use super::policy::{Keepalive, LocalityRules};
+use super::route::Retry;
+
+/// What holds where no rule says otherwise; `None` is the built-in default.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct MeshConfig {
+    /// Whether traffic to unknown hosts passes through.
+    pub allow_any: Option<bool>,
+    /// Preference by place.
+    pub locality: Option<LocalityRules>,
+    /// Time to connect.
+    pub connect_timeout: Option<Duration>,
+    /// Keep-alive probes of TCP.
+    pub keepalive: Option<Keepalive>,
+    /// When and how a request is tried again.
+    pub retry: Option<Retry>,
+    /// Talk HTTP/2 to sidecars of HTTP/1.1 applications.
+    pub upgrade_to_http2: bool,
+    /// How long the first bytes of a connection are waited for.
+    pub detection: Option<Duration>,
+    /// Time between two questions to DNS where an answer says nothing.
+    pub dns_refresh: Option<Duration>,
+    /// `exportTo` of services that say nothing.
+    pub export_services: Vec<String>,
+    /// `exportTo` of VirtualServices that say nothing.
+    pub export_routings: Vec<String>,
+    /// `exportTo` of DestinationRules that say nothing.
+    pub export_policies: Vec<String>,
+}

@@ -1,0 +1,109 @@
+//! The ConfigMap `istio` to the defaults of the mesh.
+
+use kinds::istio;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::notes::Notes;
+use crate::findings::{Code, Finding};
+use crate::model::MeshConfig;
+use crate::world::{Key, Kind, MESH_CONFIG, World};
+
+/// Where in the object the document stands.
+const PATH: &str = "data.mesh";
+
+/// The defaults that the ConfigMap of the root namespace states.
+pub(super) fn mesh_config(world: &World, findings: &mut Vec<Finding>) -> MeshConfig {
+    let name = (world.settings.root_namespace.clone(), MESH_CONFIG.to_owned());
+    let mut config = MeshConfig::default();
+    let Some(object) = world.configs.get(&name) else { return config };
+    let key = Key { kind: Kind::ConfigMap, namespace: name.0, name: name.1 };
+    let mut notes = Notes::new(key, &world.settings, findings);
+    let text = object.data.as_ref().and_then(|data| data.get("mesh"));
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return config };
+    let fields = match serde_saphyr::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(Value::Null) => return config,
+        Ok(_) => {
+            notes.wrong(PATH, "it is no YAML object, so the built-in defaults hold");
+            return config;
+        }
+        Err(why) => {
+            notes.wrong(PATH, format!("it is no YAML, so the built-in defaults hold: {why}"));
+            return config;
+        }
+    };
+    for (name, value) in &fields {
+        field(&mut notes, &mut config, name, value);
+    }
+    config
+}
+
+fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Value) {
+    let path = format!("{PATH}: {name}");
+    let text = || value.as_str().map(str::to_owned);
+    match name {
+        "outboundTrafficPolicy" => {
+            let mode = value.get("mode").and_then(Value::as_str).unwrap_or("REGISTRY_ONLY");
+            match mode {
+                "ALLOW_ANY" => config.allow_any = Some(true),
+                "REGISTRY_ONLY" => config.allow_any = Some(false),
+                _ => drop(notes.wrong(&path, format!("{mode:?} is no mode"))),
+            }
+        }
+        "localityLbSetting" => {
+            let rules = read::<istio::LocalityLoadBalancer>(notes, &path, value);
+            config.locality = rules.map(|rules| notes.locality(&path, &rules));
+        }
+        "connectTimeout" => {
+            let time = notes.duration(&path, text().as_ref());
+            config.connect_timeout = time.filter(|time| !time.is_zero());
+        }
+        "tcpKeepalive" => {
+            let written = read::<istio::TcpKeepalive>(notes, &path, value);
+            config.keepalive = written.map(|written| notes.keepalive(&path, &written));
+        }
+        "defaultHttpRetryPolicy" => {
+            let written = read::<istio::Retries>(notes, &path, value);
+            config.retry = written.map(|written| notes.retry(&path, &written));
+        }
+        "h2UpgradePolicy" => config.upgrade_to_http2 = value == "UPGRADE",
+        "protocolDetectionTimeout" => config.detection = notes.duration(&path, text().as_ref()),
+        "dnsRefreshRate" => {
+            let time = notes.duration(&path, text().as_ref());
+            config.dns_refresh = time.filter(|time| !time.is_zero());
+        }
+        "defaultServiceExportTo" => config.export_services = words(value),
+        "defaultVirtualServiceExportTo" => config.export_routings = words(value),
+        "defaultDestinationRuleExportTo" => config.export_policies = words(value),
+        _ if is_evident(notes, name, value) => {}
+        _ => notes.note(Code::FieldNotHonoured, &path, "this field does nothing yet"),
+    }
+}
+
+/// Whether the field says what holds anyway.
+fn is_evident(notes: &Notes<'_>, name: &str, value: &Value) -> bool {
+    let empty = matches!(value, Value::Null) || value.as_object().is_some_and(Map::is_empty);
+    empty
+        || match name {
+            "rootNamespace" => value == notes.settings.root_namespace.as_str(),
+            "trustDomain" => value == notes.settings.domain.as_str(),
+            "enableAutoMtls" | "enableTracing" => *value == Value::Bool(true),
+            _ => false,
+        }
+}
+
+fn words(value: &Value) -> Vec<String> {
+    let words = value.as_array().into_iter().flatten();
+    words.filter_map(|word| word.as_str().map(str::to_owned)).collect()
+}
+
+fn read<T: DeserializeOwned>(notes: &mut Notes<'_>, path: &str, value: &Value) -> Option<T> {
+    match serde_json::from_value(value.clone()) {
+        Ok(read) => Some(read),
+        Err(why) => {
+            notes.wrong(path, format!("it cannot be read: {why}"));
+            None
+        }
+    }
+}
