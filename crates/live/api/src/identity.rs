@@ -12,6 +12,10 @@ use crate::route::{Route, Target};
 
 /// Namespaces whose ServiceAccounts run the mesh itself.
 const TRUSTED_NAMESPACES: [&str; 2] = ["istio-system", "kube-system"];
+/// Those that stand in such a namespace and need nothing of the API all the same, by their name and how it may begin.
+/// Gateways face the world, and who breaks into one must not find the key of the mesh's CA behind it.
+const NOBODY: &str = "default";
+const GATEWAYS: [&str; 2] = ["istio-ingress", "istio-egress"];
 
 const ADMINISTRATORS: &str = "system:masters";
 const AUTHENTICATED: &str = "system:authenticated";
@@ -67,10 +71,13 @@ impl User {
 
     /// May do everything.
     fn is_trusted(&self) -> bool {
+        let account = account_name(&self.name).map_or("", |(_, _, _, account)| account);
         self.is_in(ADMINISTRATORS)
             || TRUSTED_NAMESPACES
                 .iter()
                 .any(|namespace| self.is_in(&format!("system:serviceaccounts:{namespace}")))
+                && account != NOBODY
+                && !GATEWAYS.iter().any(|name| account.starts_with(name))
     }
 }
 
@@ -198,11 +205,14 @@ mod tests {
         };
         let istiod = User::of_service_account("istio-system", "istiod", "1");
         let app = User::of_service_account("shop", "web", "2");
+        let gateway = "istio-ingressgateway-service-account";
+        let gateway = User::of_service_account("istio-system", gateway, "3");
         let nobody = User::anonymous();
         let review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         // path: admin, istiod, app, nobody
         for (path, expected) in [
             ("/api/v1/namespaces/shop/pods", [true, true, false, false]),
+            ("/api/v1/namespaces/istio-system/secrets/cacerts", [true, true, false, false]),
             ("/apis/apps/v1", [true, true, true, false]),
             ("/openapi/v3", [true, true, true, false]),
             (review, [true, true, true, false]),
@@ -211,6 +221,11 @@ mod tests {
             ("/nowhere", [true, true, false, false]),
         ] {
             let found = [&admin, &istiod, &app, &nobody].map(|user| may_get(user, path).is_ok());
+            assert_eq!(
+                may_get(&gateway, path).is_ok(),
+                found[2],
+                "a gateway is as any app: {path}"
+            );
             assert_eq!(found, expected, "{path}");
         }
     }

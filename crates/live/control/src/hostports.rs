@@ -21,8 +21,8 @@ type Key = (String, String);
 /// What a watch tells: all of a kind, or one that changed, or one that is gone.
 enum Change<T> {
     All(Vec<T>),
-    Is(T),
-    Gone(T),
+    Is(Box<T>),
+    Gone(Box<T>),
 }
 
 enum News {
@@ -89,7 +89,7 @@ fn take<T: Resource>(known: &mut BTreeMap<Key, T>, change: Change<T>) {
         Change::All(objects) => {
             *known = objects.into_iter().map(|object| (key(&object), object)).collect();
         }
-        Change::Is(object) => drop(known.insert(key(&object), object)),
+        Change::Is(object) => drop(known.insert(key(&object), *object)),
         Change::Gone(object) => drop(known.remove(&key(&object))),
     }
 }
@@ -111,8 +111,8 @@ where
                 continue;
             }
             Ok(Event::InitDone) => Change::All(std::mem::take(&mut first)),
-            Ok(Event::Apply(object)) => Change::Is(object),
-            Ok(Event::Delete(object)) => Change::Gone(object),
+            Ok(Event::Apply(object)) => Change::Is(Box::new(object)),
+            Ok(Event::Delete(object)) => Change::Gone(Box::new(object)),
             Err(why) => {
                 tracing::debug!(%why, "a watch broke off and begins again");
                 continue;

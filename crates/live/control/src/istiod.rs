@@ -6,9 +6,9 @@
 //! ```
 
 mod ads;
-mod certificate;
 mod connections;
 mod debug;
+mod identity;
 mod metrics;
 mod options;
 mod pace;
@@ -43,7 +43,13 @@ use tokio::{
 
 pub use options::{Options, Ports};
 pub use withdrawn::{reached, withdrawn};
-use {connections::Connections, metrics::Metrics, plan::Plans, serve::Door};
+use {
+    connections::Connections,
+    identity::Identities,
+    metrics::Metrics,
+    plan::Plans,
+    serve::{Door, Role},
+};
 
 /// How long streams and requests may take to end after the order to stop.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -55,6 +61,7 @@ struct Shared {
     seen: RwLock<Seen>,
     plans: Plans,
     connections: Connections,
+    identities: Identities,
     metrics: Metrics,
     ready: Ready,
     stop: channel::Receiver<bool>,
@@ -141,6 +148,7 @@ pub(crate) struct Running {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
     pub(crate) xds: SocketAddr,
+    pub(crate) secure: SocketAddr,
     pub(crate) debug: SocketAddr,
     pub(crate) webhook: SocketAddr,
     pub(crate) http: SocketAddr,
@@ -149,7 +157,7 @@ pub(crate) struct Addresses {
 impl Running {
     /// Opens the ports and starts everything at once: watches, certificates, servers.
     pub(crate) fn start(mut options: Options, client: kube::Client) -> anyhow::Result<Self> {
-        let mut doors = Doors::open(&mut options)?;
+        let doors = Doors::open(&mut options)?;
         let addresses = doors.addresses();
         let (stop, stopped) = channel::channel(false);
         let shared = Arc::new(Shared {
@@ -158,6 +166,7 @@ impl Running {
             seen: RwLock::default(),
             plans: Plans::default(),
             connections: Connections::default(),
+            identities: Identities::default(),
             metrics: Metrics::default(),
             ready: Ready::default(),
             stop: stopped,
@@ -166,14 +175,15 @@ impl Running {
         let (changes, seen) = mpsc::channel(4096);
         watch::spawn(&shared, &changes, &mut tasks);
         tasks.spawn(plan::run(Arc::clone(&shared), seen));
-        tasks.spawn(certificate_and_webhooks(Arc::clone(&shared), doors.webhook.take()));
-        tasks.spawn(serve::grpc(Arc::clone(&shared), doors.xds));
-        for door in [doors.debug, doors.http] {
-            tasks.spawn(serve::plain(Arc::clone(&shared), door));
+        tasks.spawn(identity::keep::keep(Arc::clone(&shared)));
+        tasks.spawn(identity::roots::keep(Arc::clone(&shared)));
+        tasks.spawn(registration::keep(Arc::clone(&shared)));
+        for (role, door) in doors.0 {
+            tasks.spawn(serve::serve(Arc::clone(&shared), door, role));
         }
         shared.ready.listening.store(true, Ordering::Release);
-        let Addresses { xds, debug: pages, webhook, http: probes } = addresses;
-        tracing::info!(%xds, %pages, %webhook, %probes, "the control plane listens");
+        let Addresses { xds, secure, debug: pages, webhook, http: probes } = addresses;
+        tracing::info!(%xds, %secure, %pages, %webhook, %probes, "the control plane listens");
         Ok(Self {
             #[cfg(test)]
             addresses,
@@ -194,48 +204,23 @@ impl Running {
     }
 }
 
-struct Doors {
-    xds: Door,
-    debug: Door,
-    http: Door,
-    webhook: Option<Door>,
-}
+/// The ports, by what they answer.
+struct Doors([(Role, Door); 5]);
 
 impl Doors {
     fn open(options: &mut Options) -> anyhow::Result<Self> {
-        let ports = options.ports;
-        Ok(Self {
-            xds: Door::open(options, ports.xds)?,
-            debug: Door::open(options, ports.debug)?,
-            http: Door::open(options, ports.http)?,
-            webhook: Some(Door::open(options, ports.webhook)?),
-        })
+        let Ports { xds, secure, debug, webhook, http } = options.ports;
+        Ok(Self([
+            (Role::Streams, Door::open(options, xds)?),
+            (Role::Secure, Door::open(options, secure)?),
+            (Role::Pages, Door::open(options, debug)?),
+            (Role::Webhooks, Door::open(options, webhook)?),
+            (Role::Pages, Door::open(options, http)?),
+        ]))
     }
 
     fn addresses(&self) -> Addresses {
-        let webhook = self.webhook.as_ref().map_or(self.http.address, |door| door.address);
-        Addresses {
-            xds: self.xds.address,
-            debug: self.debug.address,
-            webhook,
-            http: self.http.address,
-        }
+        let [xds, secure, debug, webhook, http] = self.0.each_ref().map(|(_, door)| door.address);
+        Addresses { xds, secure, debug, webhook, http }
     }
-}
-
-/// Gets the CA, serves the webhooks with a certificate of it, and keeps it known to the API server.
-async fn certificate_and_webhooks(shared: Arc<Shared>, door: Option<Door>) {
-    let Some(door) = door else { return };
-    let Some(authority) = certificate::authority(&shared).await else { return };
-    let tls = match authority.serving(&shared.options) {
-        Ok(tls) => tls,
-        Err(error) => {
-            tracing::error!("webhooks are not served: {error:#}");
-            return;
-        }
-    };
-    tokio::join!(
-        serve::webhooks(Arc::clone(&shared), door, tls),
-        registration::keep(&shared, &authority),
-    );
 }

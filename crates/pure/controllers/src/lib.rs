@@ -3,6 +3,7 @@
 //! `step(&Seen, now) -> Plan`: a controller never waits, never asks, never remembers. Whoever runs
 //! it carries the writes out, adds their results to what is seen, and asks again.
 
+pub mod certificates;
 pub mod cleanup;
 pub mod deployment;
 pub mod endpoints;

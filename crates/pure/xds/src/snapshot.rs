@@ -93,6 +93,11 @@ impl Snapshot {
         self.of(type_url).get(name)
     }
 
+    /// Takes all resources of a type away.
+    pub fn remove_all(&mut self, type_url: &str) {
+        self.by_type.remove(type_url);
+    }
+
     /// All types and their resources, by type URL.
     pub fn types(&self) -> impl Iterator<Item = (&str, &Resources)> {
         self.by_type.iter().map(|(type_url, resources)| (type_url.as_str(), resources))
@@ -136,5 +141,7 @@ mod tests {
         assert_ne!(one.version(CLUSTER), two.version(CLUSTER));
         assert_eq!(one.resource(CLUSTER, "a"), two.resource(CLUSTER, "a"));
         assert!(one.of(LISTENER).is_empty());
+        one.remove_all(CLUSTER);
+        assert!(one.of(CLUSTER).is_empty());
     }
 }

@@ -124,6 +124,50 @@ async fn a_service_account_is_known_by_its_token_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_for_its_audience_alone_and_dies_with_its_pod() {
+    let home = Home::new();
+    let server = serve(&home).await;
+    let admin = Client::new(&server);
+    let namespace = "/api/v1/namespaces/default";
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}});
+    admin.post(&format!("{namespace}/serviceaccounts"), &account).await.expect(201);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-1"},
+        "spec": {"serviceAccountName": "web", "containers": [{"name": "app", "image": "x"}]}});
+    let pod = admin.post(&format!("{namespace}/pods"), &pod).await.expect(201);
+    let ask = json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"audiences": ["istio-ca"], "expirationSeconds": 600, "boundObjectRef":
+            {"apiVersion": "v1", "kind": "Pod", "name": "web-1", "uid": pod["metadata"]["uid"]}},
+    });
+    let path = format!("{namespace}/serviceaccounts/web/token");
+    let issued = admin.post(&path, &ask).await.expect(201);
+    let token = issued["status"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(admin.with(Who::Token(token.clone())).get("/apis").await.code, 401);
+
+    let reviewed = async |audiences: &[&str]| {
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+            "spec": {"token": token, "audiences": audiences}});
+        let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+        admin.post(path, &review).await.expect(201)["status"].clone()
+    };
+    let known = reviewed(&["istio-ca", "vault"]).await;
+    assert_eq!(known["authenticated"], true);
+    assert_eq!(known["audiences"], json!(["istio-ca"]));
+    assert_eq!(known["user"]["username"], "system:serviceaccount:default:web");
+    for audiences in [&["vault"][..], &[]] {
+        let status = reviewed(audiences).await;
+        assert_eq!(status["authenticated"], false, "{audiences:?}: {status}");
+        assert_eq!(status["user"], json!({}));
+    }
+    let path = format!("{namespace}/pods/web-1?gracePeriodSeconds=0");
+    admin.delete(&path).await.expect(200);
+    assert_eq!(reviewed(&["istio-ca"]).await["authenticated"], false);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn clients_ask_what_they_may_do() {
     let home = Home::new();
     let server = serve(&home).await;

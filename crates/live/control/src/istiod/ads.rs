@@ -13,11 +13,15 @@ use tonic::{Status, Streaming};
 use xds::{
     ads::server::{Delta, Progress, Response, Sotw},
     discovery::{DeltaDiscoveryRequest, DiscoveryRequest},
-    snapshot::Snapshot,
+    snapshot::{SECRET, Snapshot},
+    spiffe::Identity,
     wkt,
 };
 
 use super::{Shared, connections::Told, metrics::short, plan::Plan, stopped};
+
+/// A proof of identity is good for so long; then the proxy connects again and proves it anew. It keeps what it has meanwhile.
+const PROVEN: Duration = Duration::from_secs(30 * 60);
 
 /// The two protocols of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub(super) enum Protocol {
 pub(super) async fn converse(
     shared: Arc<Shared>,
     protocol: Protocol,
+    identity: Option<Identity>,
     mut requests: Streaming<Bytes>,
     out: mpsc::Sender<Result<Bytes, Status>>,
 ) -> Result<(), Status> {
@@ -38,19 +43,17 @@ pub(super) async fn converse(
     let Some(first) = requests.message().await? else { return Ok(()) };
     let mut machine = Machine::new(protocol);
     let request = machine.read(first)?;
-    let node = Node::from_xds(
-        request
-            .node()
-            .ok_or_else(|| Status::invalid_argument("the first request names no node"))?,
-    )
-    .map_err(Status::invalid_argument)?;
+    let node = introduced(&request, identity.as_ref())?;
+    let leave = tokio::time::sleep(if identity.is_some() { PROVEN } else { Duration::MAX });
+    let mut leave = std::pin::pin!(leave);
     // Before the first plan, an answer would tell a proxy to drop what it has.
     let mut plan = tokio::select! {
         plan = first_plan(&mut plans) => plan,
         () = stopped(&mut stop) => None,
     }
     .ok_or_else(stopping)?;
-    let mut snapshot = shared.plans.snapshot(&plan, &node);
+    let proven = identity.is_some();
+    let mut snapshot = visible(shared.plans.snapshot(&plan, &node), proven);
     tracing::info!(proxy = %node.id, ?protocol, "connected");
     let entry = shared.connections.enter(node.clone(), protocol, &snapshot);
     let start = Instant::now();
@@ -81,6 +84,9 @@ pub(super) async fn converse(
         let wake = machine.next_wake().map(|wake| wake.saturating_sub(now));
         responses = tokio::select! {
             () = stopped(&mut stop) => return Err(stopping()),
+            () = leave.as_mut() => {
+                return Err(Status::unavailable("prove again who you are: connect again"));
+            }
             message = requests.message() => match message {
                 Ok(Some(bytes)) => {
                     let request = machine.read(bytes)?;
@@ -96,7 +102,7 @@ pub(super) async fn converse(
             changed = plans.changed() => {
                 changed.map_err(|_| stopping())?;
                 plan = plans.borrow_and_update().clone().ok_or_else(stopping)?;
-                snapshot = shared.plans.snapshot(&plan, &node);
+                snapshot = visible(shared.plans.snapshot(&plan, &node), proven);
                 let responses = machine.on_snapshot(start.elapsed(), &snapshot);
                 if !machine.settled() {
                     since.get_or_insert(plan.since);
@@ -106,6 +112,32 @@ pub(super) async fn converse(
             () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => machine.on_wake(start.elapsed()),
         };
     }
+}
+
+/// What a stream is told: secrets go only to who has proven to be the proxy that needs them, and never in plain text.
+fn visible(snapshot: Arc<Snapshot>, proven: bool) -> Arc<Snapshot> {
+    if proven || snapshot.of(SECRET).is_empty() {
+        return snapshot;
+    }
+    let mut open = Snapshot::clone(&snapshot);
+    open.remove_all(SECRET);
+    Arc::new(open)
+}
+
+/// Who the proxy says it is, which must be what it has proven.
+fn introduced(request: &Request, identity: Option<&Identity>) -> Result<Node, Status> {
+    let said = request
+        .node()
+        .ok_or_else(|| Status::invalid_argument("the first request names no node"))?;
+    let mut node = Node::from_xds(said).map_err(Status::invalid_argument)?;
+    if let Some(identity) = identity {
+        identity.vouches_for(said).map_err(|why| {
+            tracing::info!(%identity, "a stream is refused: {why}");
+            Status::permission_denied(why)
+        })?;
+        node.service_account.clone_from(&identity.service_account);
+    }
+    Ok(node)
 }
 
 async fn first_plan(plans: &mut channel::Receiver<Option<Arc<Plan>>>) -> Option<Arc<Plan>> {
@@ -236,5 +268,22 @@ impl Machine {
             Self::Delta(_) => response.encode_delta(),
             Self::Sotw(_) => response.encode_sotw(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_to_nobody_who_has_not_proven_who_it_is() {
+        let mut snapshot = Snapshot::new();
+        snapshot.insert("key", &xds::tls::Secret::default());
+        snapshot.insert("c", &xds::cluster::Cluster::default());
+        let snapshot = Arc::new(snapshot);
+        let open = visible(Arc::clone(&snapshot), false);
+        assert!(open.of(SECRET).is_empty());
+        assert_eq!(open.of(xds::snapshot::CLUSTER).len(), 1);
+        assert!(Arc::ptr_eq(&visible(Arc::clone(&snapshot), true), &snapshot));
     }
 }

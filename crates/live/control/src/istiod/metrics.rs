@@ -40,6 +40,10 @@ struct Counts {
     injections_failed: u64,
     passed: u64,
     validations_failed: u64,
+    requests_to_sign: u64,
+    signed: u64,
+    not_authenticated: u64,
+    roots_end: i64,
 }
 
 /// Counters of the control plane.
@@ -100,6 +104,24 @@ impl Metrics {
         self.with(|counts| match verdict {
             Verdict::Passed => counts.passed += 1,
             _ => counts.validations_failed += 1,
+        });
+    }
+
+    /// A caller could not prove who it is.
+    pub(super) fn not_authenticated(&self) {
+        self.with(|counts| counts.not_authenticated += 1);
+    }
+
+    /// The first of the trusted roots ends at this time.
+    pub(super) fn roots_end(&self, at: jiff::Timestamp) {
+        self.with(|counts| counts.roots_end = at.as_second());
+    }
+
+    /// A request to sign a key came to its end.
+    pub(super) fn signing(&self, signed: bool) {
+        self.with(|counts| {
+            counts.requests_to_sign += 1;
+            counts.signed += u64::from(signed);
         });
     }
 
@@ -171,6 +193,25 @@ fn render(counts: &Counts, proxies: usize, snapshots: usize) -> Result<String, s
             "counter",
             "Questions to validation without an answer.",
             counts.validations_failed,
+        ),
+        ("citadel_server_csr_count", "counter", "Requests to sign a key.", counts.requests_to_sign),
+        (
+            "citadel_server_success_cert_issuance_count",
+            "counter",
+            "Certificates given.",
+            counts.signed,
+        ),
+        (
+            "citadel_server_authentication_failure_count",
+            "counter",
+            "Callers who could not prove who they are.",
+            counts.not_authenticated,
+        ),
+        (
+            "citadel_server_root_cert_expiry_timestamp",
+            "gauge",
+            "When the first of the trusted roots ends, in seconds since 1970.",
+            u64::try_from(counts.roots_end).unwrap_or_default(),
         ),
     ] {
         page.family(name, kind, help)?;

@@ -36,6 +36,8 @@ pub struct Options {
 pub struct Ports {
     /// xDS in plain text.
     pub xds: u16,
+    /// xDS and the certificate service over TLS, for callers who prove who they are.
+    pub secure: u16,
     /// Debug pages and metrics.
     pub debug: u16,
     /// Webhooks over HTTPS.
@@ -46,7 +48,7 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { xds: 15010, debug: 15014, webhook: 15017, http: 8080 }
+        Self { xds: 15010, secure: 15012, debug: 15014, webhook: 15017, http: 8080 }
     }
 }
 

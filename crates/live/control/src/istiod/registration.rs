@@ -1,6 +1,9 @@
 //! Keeps the webhook configurations of the API server such that it trusts our webhooks.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use base64::Engine as _;
 use futures_util::StreamExt as _;
@@ -11,13 +14,32 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Options, Shared, certificate::Authority, stopped, watch::Pause};
+use super::{Options, Shared, stopped, watch::Pause};
 
-/// Keeps both configurations until the control plane stops; ready when both carry the CA.
-pub(super) async fn keep(shared: &Shared, authority: &Authority) {
-    let bundle = base64::engine::general_purpose::STANDARD.encode(&authority.pem);
-    let waiting = AtomicUsize::new(2);
+/// Keeps both configurations until the control plane stops, with the roots of the day; ready when both carry them.
+pub(super) async fn keep(shared: Arc<Shared>) {
+    let mut authority = shared.identities.authority.subscribe();
     let mut stop = shared.stop.clone();
+    loop {
+        let roots = authority.borrow_and_update().as_ref().map(|it| it.roots_pem());
+        let kept = async {
+            match &roots {
+                Some(roots) => carrying(&shared, roots).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = kept => return, // both watches have ended, which they do with the client only
+            changed = authority.changed() => if changed.is_err() { return },
+            () = stopped(&mut stop) => return,
+        }
+    }
+}
+
+/// Keeps both configurations such that they carry these roots.
+async fn carrying(shared: &Shared, roots: &str) {
+    let bundle = base64::engine::general_purpose::STANDARD.encode(roots);
+    let waiting = AtomicUsize::new(2);
     let keepers = [
         (
             "MutatingWebhookConfiguration",
@@ -42,10 +64,7 @@ pub(super) async fn keep(shared: &Shared, authority: &Authority) {
         }
     });
     let [mutating, validating] = keepers;
-    tokio::select! {
-        _ = async { tokio::join!(mutating.run(), validating.run()) } => {}
-        () = stopped(&mut stop) => {}
-    }
+    tokio::join!(mutating.run(), validating.run());
 }
 
 /// Keeps one configuration.
@@ -88,7 +107,7 @@ impl Keeper<'_> {
                 }
             };
             match result {
-                Ok(()) => pause = Pause::default(),
+                Ok(()) => {}
                 Err(error) => {
                     tracing::warn!("{}: {error}; it is tried again", self.name());
                     tokio::time::sleep(pause.next()).await;

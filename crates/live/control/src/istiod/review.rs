@@ -17,6 +17,7 @@ use tonic::body::Body;
 
 use super::{
     Shared,
+    identity::roots,
     metrics::{Metrics, Verdict},
     serve::respond,
 };
@@ -89,6 +90,8 @@ async fn inject(shared: &Shared, question: &Value) -> Value {
         shared.metrics.injection(Verdict::Skipped);
         return json!({"allowed": true});
     };
+    // The sidecar mounts the roots: without them its pod would wait.
+    roots::ensure(shared, name).await;
     shared.metrics.injection(Verdict::Injected);
     let patch = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
     json!({"allowed": true, "patchType": "JSONPatch", "patch": patch})
@@ -123,7 +126,7 @@ fn validate(shared: &Shared, question: &Value) -> Value {
     let warnings: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity() > mesh::Severity::Info)
-        .map(|finding| finding.to_string().chars().take(LONGEST_WARNING).collect())
+        .map(|finding| finding.at_apply().chars().take(LONGEST_WARNING).collect())
         .collect();
     if warnings.is_empty() {
         json!({"allowed": true})

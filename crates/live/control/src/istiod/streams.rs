@@ -4,7 +4,7 @@
 
 use std::{
     future::{Ready, ready},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -19,7 +19,13 @@ use tonic::{
     server::{Grpc, StreamingService},
 };
 
-use super::{Shared, ads};
+use xds::spiffe::{Identity, ca::CREATE_CERTIFICATE};
+
+use super::{
+    Shared, ads,
+    identity::{callers, signing},
+    serve::Peer,
+};
 
 /// The delta method.
 pub(super) const DELTA: &str =
@@ -33,15 +39,43 @@ const LARGEST_REQUEST: usize = 64 << 20;
 /// Responses that wait for the network.
 const WAITING: usize = 16;
 
-/// Answers one gRPC call.
-pub(super) async fn call(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+/// Answers one gRPC call of somebody who must prove who it is: before that, nothing of its body is read.
+pub(super) async fn secure(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    peer: &Peer,
+) -> Response<Body> {
+    let path = request.uri().path();
+    let signs = path == CREATE_CERTIFICATE;
+    if !signs && ![DELTA, SOTW].contains(&path) {
+        return unknown(path);
+    }
+    match callers::caller(&shared, peer.certificate.as_ref(), request.headers()).await {
+        Ok(caller) => {
+            peer.known.store(true, Ordering::Release);
+            if signs {
+                signing::call(shared, caller, request).await
+            } else {
+                call(shared, request, Some(caller.identity)).await
+            }
+        }
+        Err(status) => status.into_http(),
+    }
+}
+
+/// Answers one gRPC call for xDS, of a proxy that has proven its identity, or of anybody.
+pub(super) async fn call(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    identity: Option<Identity>,
+) -> Response<Body> {
     let protocol = match request.uri().path() {
         DELTA => ads::Protocol::Delta,
         SOTW => ads::Protocol::Sotw,
         other => return unknown(other),
     };
     let mut grpc = Grpc::new(Raw).max_decoding_message_size(LARGEST_REQUEST);
-    grpc.streaming(Streams { shared, protocol }, request).await
+    grpc.streaming(Streams { shared, protocol, identity }, request).await
 }
 
 fn unknown(path: &str) -> Response<Body> {
@@ -50,16 +84,14 @@ fn unknown(path: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static("12"));
-    headers.insert(
-        "grpc-message",
-        HeaderValue::from_static("only AggregatedDiscoveryService is served here"),
-    );
+    headers.insert("grpc-message", HeaderValue::from_static("no such method is served here"));
     response
 }
 
 struct Streams {
     shared: Arc<Shared>,
     protocol: ads::Protocol,
+    identity: Option<Identity>,
 }
 
 impl StreamingService<Bytes> for Streams {
@@ -70,9 +102,10 @@ impl StreamingService<Bytes> for Streams {
     fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
         let (out, responses) = mpsc::channel(WAITING);
         let (shared, protocol) = (Arc::clone(&self.shared), self.protocol);
+        let identity = self.identity.take();
         tokio::spawn(async move {
             if let Err(status) =
-                ads::converse(shared, protocol, request.into_inner(), out.clone()).await
+                ads::converse(shared, protocol, identity, request.into_inner(), out.clone()).await
             {
                 let _ = out.send(Err(status)).await;
             }

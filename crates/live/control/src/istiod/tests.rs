@@ -1,6 +1,7 @@
 //! The whole control plane against a Kubernetes API of a few lines: what proxies, the API server and people see.
 
 mod api;
+mod identity;
 mod proxy;
 
 use std::{net::IpAddr, net::Ipv4Addr, time::Duration};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn options() -> Options {
     Options {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ports: Ports { xds: 0, debug: 0, webhook: 0, http: 0 },
+        ports: Ports { xds: 0, secure: 0, debug: 0, webhook: 0, http: 0 },
         ..Options::default()
     }
 }

@@ -3,8 +3,10 @@
 use super::{PodEntry, Shared};
 use crate::container::Mount;
 use controllers::pod::env::{self, Sources};
+use k8s_openapi::api::authentication::v1::BoundObjectReference;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, DownwardAPIVolumeFile, ProjectedVolumeSource, SecretVolumeSource,
+    ServiceAccountTokenProjection,
 };
 use kinds::core::{
     Container, KeyToPath, Pod, ServiceAccount, TokenRequest, TokenRequestSpec, Volume,
@@ -17,6 +19,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where programs look for their token.
 const TOKEN_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -81,6 +84,37 @@ pub(crate) async fn refresh(shared: &Shared, entry: &PodEntry, pod: &Pod, ip: &s
             tracing::debug!(error, volume = volume.name, "a volume keeps its old content");
         }
     }
+}
+
+/// When the tokens that the pod's volumes ask for are to be renewed: after four fifths of the shortest life, as a kubelet does.
+pub(crate) fn token_renewal(pod: &Pod) -> Option<Duration> {
+    let lives = projected_tokens(pod).filter_map(|token| token.expiration_seconds);
+    let shortest = lives.min().and_then(|seconds| u64::try_from(seconds).ok())?;
+    Some(Duration::from_secs(shortest * 4 / 5).max(Duration::from_secs(60)))
+}
+
+fn projected_tokens(pod: &Pod) -> impl Iterator<Item = &ServiceAccountTokenProjection> {
+    let volumes = pod.spec.iter().flat_map(|s| s.volumes.iter().flatten());
+    let parts = volumes
+        .filter_map(|volume| volume.projected.as_ref())
+        .flat_map(|source| source.sources.iter().flatten());
+    parts.filter_map(|part| part.service_account_token.as_ref())
+}
+
+/// Writes the volumes again that hold tokens; whether all of them could be.
+pub(crate) async fn renew_tokens(shared: &Shared, entry: &PodEntry, pod: &Pod, ip: &str) -> bool {
+    let mut all = true;
+    for volume in pod.spec.iter().flat_map(|s| s.volumes.iter().flatten()) {
+        let parts = volume.projected.iter().flat_map(|source| source.sources.iter().flatten());
+        if parts.into_iter().all(|part| part.service_account_token.is_none()) {
+            continue;
+        }
+        if let Err(error) = one(shared, &entry.dir, pod, ip, volume).await {
+            tracing::warn!(error, pod = pod.name_any(), "a token is not renewed yet");
+            all = false;
+        }
+    }
+    all
 }
 
 /// Takes everything away.
@@ -298,7 +332,13 @@ async fn token(
         spec: TokenRequestSpec {
             audiences: audience.into_iter().collect(),
             expiration_seconds: Some(seconds.unwrap_or(TOKEN_SECONDS)),
-            ..TokenRequestSpec::default()
+            // It is worth nothing any more once the pod is gone.
+            bound_object_ref: Some(BoundObjectReference {
+                api_version: Some("v1".to_owned()),
+                kind: Some("Pod".to_owned()),
+                name: pod.metadata.name.clone(),
+                uid: pod.metadata.uid.clone(),
+            }),
         },
         ..TokenRequest::default()
     };

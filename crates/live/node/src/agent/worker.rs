@@ -19,6 +19,8 @@ const WITHDRAW: Duration = Duration::from_secs(1);
 /// After the end of a container its last output is waited for so long: a process that it left
 /// behind may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// A token that could not be renewed is tried again after this long.
+const TOKEN_RETRY: Duration = Duration::from_secs(30);
 /// The status is gathered for so long before it is written.
 const GATHER: Duration = Duration::from_millis(3);
 
@@ -66,6 +68,8 @@ impl Worker {
         let mut maps = self.shared.config_maps.changes();
         let mut secrets = self.shared.secrets.changes();
         let mut ending = self.shared.ending.subscribe();
+        let begin = |wait: Duration| tokio::time::Instant::now() + wait;
+        let mut tokens = volumes::token_renewal(&self.pod).map(begin);
         loop {
             for action in self.life.take() {
                 self.carry_out(action);
@@ -86,6 +90,11 @@ impl Worker {
                     None => break,
                 },
                 () = until(wake) => self.life.on_wake(Timestamp::now()),
+                () = at(tokens) => {
+                    let done = self.entry.net().is_none() || self.renew_tokens().await;
+                    let next = volumes::token_renewal(&self.pod);
+                    tokens = next.map(|next| begin(if done { next } else { TOKEN_RETRY }));
+                }
                 _ = maps.changed() => self.look_again().await,
                 _ = secrets.changed() => self.look_again().await,
                 // Who ends now was ended with the node: the object lives on.
@@ -115,6 +124,10 @@ impl Worker {
                 self.life.on_seen(seen, now);
             }
         }
+    }
+
+    async fn renew_tokens(&self) -> bool {
+        volumes::renew_tokens(&self.shared, &self.entry, &self.pod, &self.ip).await
     }
 
     /// A ConfigMap or a Secret changed, maybe one of ours.
@@ -194,6 +207,13 @@ impl Worker {
             }
             Do::Say(notice) => shared.events.say(&pod, &notice),
         }
+    }
+}
+
+async fn at(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -29,11 +29,18 @@ struct State {
     objects: BTreeMap<Key, Value>,
     /// Plural, and the line of the watch.
     events: broadcast::Sender<(String, Value)>,
+    /// All events so far, by their revision: a watch begins where its list ended.
+    log: Vec<(u64, (String, Value))>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { revision: 1, objects: BTreeMap::new(), events: broadcast::Sender::new(1024) }
+        Self {
+            revision: 1,
+            objects: BTreeMap::new(),
+            events: broadcast::Sender::new(1024),
+            log: Vec::new(),
+        }
     }
 }
 
@@ -56,7 +63,7 @@ impl FakeApi {
         let key = key_of(object);
         if let Some(gone) = state.objects.remove(&key) {
             state.revision += 1;
-            let _ = state.events.send((key.0, json!({"type": "DELETED", "object": gone})));
+            state.tell((key.0, json!({"type": "DELETED", "object": gone})));
         }
     }
 
@@ -67,6 +74,11 @@ impl FakeApi {
 }
 
 impl State {
+    fn tell(&mut self, event: (String, Value)) {
+        self.log.push((self.revision, event.clone()));
+        let _ = self.events.send(event);
+    }
+
     fn put(&mut self, mut object: Value, told: bool) -> Value {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
@@ -77,7 +89,7 @@ impl State {
             "ADDED"
         };
         if told {
-            let _ = self.events.send((key.0, json!({"type": kind, "object": object})));
+            self.tell((key.0, json!({"type": kind, "object": object})));
         }
         object
     }
@@ -124,7 +136,12 @@ impl FakeApi {
         let key = (plural.clone(), namespace.to_owned(), name.to_owned());
         match head.method {
             Method::GET if query.contains("watch=true") => {
-                let events = BroadcastStream::new(state.events.subscribe());
+                let since = query.split('&').find_map(|it| it.strip_prefix("resourceVersion="));
+                let since: u64 = since.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);
+                let missed = state.log.iter().filter(|(revision, _)| *revision > since);
+                let missed: Vec<_> = missed.map(|(_, event)| Ok(event.clone())).collect();
+                let events = futures_util::stream::iter(missed)
+                    .chain(BroadcastStream::new(state.events.subscribe()));
                 let only = field(&query);
                 let lines = events.filter_map(move |event| {
                     ready(event.ok().and_then(|event| line(&plural, &only, event)))
@@ -150,6 +167,10 @@ impl FakeApi {
             }
             Method::POST => {
                 let mut object: Value = serde_json::from_slice(&body).unwrap();
+                if plural == "tokenreviews" {
+                    object["status"] = review(&object["spec"]);
+                    return whole(201, &object);
+                }
                 // Typed objects come with their kind, and their namespace is in the path.
                 if !namespace.is_empty() {
                     object["metadata"]["namespace"] = json!(namespace);
@@ -158,6 +179,15 @@ impl FakeApi {
                     return failure(409);
                 }
                 whole(201, &state.put(object, true))
+            }
+            Method::PUT => {
+                let mut object: Value = serde_json::from_slice(&body).unwrap();
+                object["metadata"]["namespace"] = json!(namespace);
+                let known = state.objects.get(&key).map(|it| &it["metadata"]["resourceVersion"]);
+                if known != Some(&object["metadata"]["resourceVersion"]) {
+                    return failure(409);
+                }
+                whole(200, &state.put(object, true))
             }
             Method::PATCH => {
                 let Some(mut object) = state.objects.get(&key).cloned() else {
@@ -172,6 +202,23 @@ impl FakeApi {
             }
             _ => failure(405),
         }
+    }
+}
+
+/// What a token is: `WORD:NAMESPACE:ACCOUNT`, where the word says what is wrong with it.
+fn review(spec: &Value) -> Value {
+    assert_eq!(spec["audiences"], json!(["istio-ca"]));
+    let token = spec["token"].as_str().unwrap();
+    let (word, account) = token.split_once(':').unwrap();
+    let user = json!({"username": format!("system:serviceaccount:{account}")});
+    match word {
+        "good" => json!({"authenticated": true, "user": user, "audiences": ["istio-ca"]}),
+        // An API server that knows nothing of audiences.
+        "blind" => json!({"authenticated": true, "user": user}),
+        "person" => json!({"authenticated": true, "audiences": ["istio-ca"],
+            "user": {"username": "kubernetes-admin", "groups": ["system:masters"]}}),
+        "expired" => json!({"authenticated": false, "error": "service account token has expired"}),
+        _ => json!({"authenticated": false}),
     }
 }
 

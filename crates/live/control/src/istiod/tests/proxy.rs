@@ -8,7 +8,7 @@ use std::{
 
 use base64::Engine as _;
 use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::{Uri, uri::PathAndQuery};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
@@ -16,7 +16,11 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use serde_json::Value;
 use tokio::{net::TcpStream, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, client::Grpc, transport::Channel};
+use tonic::{
+    Status, Streaming,
+    client::{Grpc, GrpcService},
+    transport::Channel,
+};
 use xds::{
     ads::client::{Delta, Wanted},
     core::Node,
@@ -28,7 +32,7 @@ use xds::{
 };
 
 use super::super::streams::{DELTA, Raw, SOTW};
-use super::PATIENCE;
+use super::{PATIENCE, identity::Wire};
 
 /// What a proxy has been told.
 #[derive(Debug, Default)]
@@ -184,6 +188,26 @@ impl Proxy {
         }
     }
 
+    /// A proxy that proves who it is.
+    pub(super) async fn secure(
+        wire: Wire,
+        token: Option<&str>,
+        node: Node,
+    ) -> Result<Self, Status> {
+        let mut client = Delta::new(node);
+        client.want(CLUSTER, Wanted::All);
+        let first =
+            client.connected().iter().map(|request| request.encode_to_vec().into()).collect();
+        let origin = Uri::from_static("https://istiod.istio-system.svc");
+        let grpc = Grpc::with_origin(wire, origin);
+        Self::open_on(grpc, token, DELTA, Client::Delta(Box::new(client)), first).await
+    }
+
+    /// The status with which a stream ends at once.
+    pub(super) async fn ends(&mut self) -> Status {
+        tokio::time::timeout(PATIENCE, self.responses.message()).await.unwrap().unwrap_err()
+    }
+
     async fn open(
         server: SocketAddr,
         method: &'static str,
@@ -192,13 +216,31 @@ impl Proxy {
     ) -> Result<Self, Status> {
         let channel =
             Channel::from_shared(format!("http://{server}")).unwrap().connect().await.unwrap();
+        Self::open_on(Grpc::new(channel), None, method, client, first).await
+    }
+
+    async fn open_on<T>(
+        mut grpc: Grpc<T>,
+        token: Option<&str>,
+        method: &'static str,
+        client: Client,
+        first: Vec<Bytes>,
+    ) -> Result<Self, Status>
+    where
+        T: GrpcService<tonic::body::Body>,
+        T::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+        <T::ResponseBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (out, requests) = mpsc::channel(64);
         for request in first {
             out.send(request).await.unwrap();
         }
-        let mut grpc = Grpc::new(channel);
-        grpc.ready().await.unwrap();
-        let request = tonic::Request::new(ReceiverStream::new(requests));
+        grpc.ready().await.map_err(|_| Status::unknown("not ready"))?;
+        let mut request = tonic::Request::new(ReceiverStream::new(requests));
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
         let responses =
             grpc.streaming(request, PathAndQuery::from_static(method), Raw).await?.into_inner();
         Ok(Self { client, has: Has::default(), refuses: None, out, responses })
@@ -333,7 +375,7 @@ fn summary(has: &Has) -> BTreeMap<&str, Vec<&String>> {
     has.resources.iter().map(|(type_url, all)| (type_url.as_str(), all.keys().collect())).collect()
 }
 
-fn node(id: &str) -> Node {
+pub(super) fn node(id: &str) -> Node {
     Node { id: id.into(), ..Node::default() }
 }
 
