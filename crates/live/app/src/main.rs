@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to people")]
 
 mod banner;
+mod dashboard;
 mod home;
 mod install;
 mod ports;
@@ -10,7 +11,7 @@ mod up;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::home::Home;
 
@@ -20,11 +21,19 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A whole service mesh in one binary: Istio's YAML, on one machine, without a cluster
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = FIRST_STEPS)]
+#[command(
+    name = "lateen",
+    bin_name = "lateen",
+    version,
+    after_help = FIRST_STEPS
+)]
 struct Arguments {
     /// The home of the mesh [default: $LATEEN_HOME, else ~/.lateen]
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    /// For kubectl's and istioctl's words: the cluster of this kubeconfig instead of the home's mesh
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,15 +41,32 @@ struct Arguments {
 const FIRST_STEPS: &str = "First steps:
   lateen up --demo fleetman        start a mesh with a demo application; Ctrl-C ends it
   lateen status                    where everything is
-  lateen apply -f routes.yaml      or kubectl, with the kubeconfig that `up` prints";
+  lateen get pods                  what runs; kubectl does as well, with the home's kubeconfig
+  lateen apply -f routes.yaml      change where requests go
+  lateen explain --to http://...   see where a request goes, and why
+  lateen analyze                   find what is wrong
+
+Every command has examples: lateen COMMAND --help.
+Exit codes: 0 done, 1 not done, 2 the command line is wrong, 79 `analyze` has findings.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a mesh on this machine, in the foreground until Ctrl-C
     Up(Box<up::Up>),
     /// Stop the mesh of this home
+    #[command(after_help = "Examples:
+  lateen down
+  lateen down --home /tmp/a
+
+The objects stay in the home: the next `lateen up` has them again.")]
     Down,
     /// Tell whether a mesh runs here, where it listens and what it runs
+    #[command(after_help = "Examples:
+  lateen status
+  lateen status -o json | jq .ports.gatewayHttp
+  until lateen status >/dev/null 2>&1; do sleep 0.1; done
+
+Exit code: 0 when a mesh runs and all of it is up, 1 when not.")]
     Status {
         /// As JSON, for scripts
         #[arg(short, long, value_parser = ["json"])]
@@ -48,6 +74,18 @@ enum Command {
     },
     #[command(flatten)]
     Client(ClientCommand),
+    /// Open a page of the mesh in the browser, or print where it is
+    #[command(
+        after_help = "Examples:\n  lateen dashboard\n  lateen dashboard gateway --browser=false"
+    )]
+    Dashboard {
+        /// Which page
+        #[arg(value_enum, default_value = "console")]
+        page: dashboard::Page,
+        /// Whether to open it; without a screen it is only printed
+        #[arg(long, action = clap::ArgAction::Set, default_value_t = true, value_name = "true|false")]
+        browser: bool,
+    },
     /// Run one proxy from an Envoy bootstrap file
     #[command(
         after_help = "Examples:\n  lateen proxy -c bootstrap.yaml\n  lateen proxy -c bootstrap.json --concurrency 2"
@@ -61,7 +99,11 @@ enum Command {
         concurrency: usize,
     },
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  source <(lateen completion bash)")]
+    #[command(after_help = "Examples:
+  source <(lateen completion bash)                                   this shell
+  lateen completion bash > ~/.local/share/bash-completion/completions/lateen
+  lateen completion zsh > \"${fpath[1]}/_lateen\"
+  lateen completion fish > ~/.config/fish/completions/lateen.fish")]
     Completion {
         /// The shell
         shell: clap_complete::Shell,
@@ -70,11 +112,11 @@ enum Command {
     Container(ContainerCommand),
 }
 
-/// kubectl's words.
+/// kubectl's and istioctl's words.
 #[derive(Debug, Subcommand)]
 enum ClientCommand {
     #[command(flatten)]
-    Kubectl(cli::Command),
+    Words(cli::Command),
 }
 
 /// What runs in the containers of a mesh; started by the node, not by people.
@@ -107,18 +149,31 @@ enum ContainerCommand {
     },
 }
 
+/// What a shell says of a process that writes to a pipe which nobody reads: 128 + SIGPIPE.
+const NOBODY_READS: u8 = 141;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments.command, arguments.home) {
+    let Arguments { home, kubeconfig, command } = Arguments::parse();
+    match run(command, home, kubeconfig) {
         Ok(code) => code,
+        Err(error) if error.is::<cli::Closed>() => ExitCode::from(NOBODY_READS),
         Err(error) => {
-            eprintln!("lateen: {error:#}");
+            eprint!("{}", cli::complaint(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command, home: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+fn run(
+    command: Command,
+    home: Option<PathBuf>,
+    kubeconfig: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    if kubeconfig.is_some() && !matches!(command, Command::Client(_)) {
+        let said =
+            "--kubeconfig is for kubectl's and istioctl's words; here --home DIR names the mesh";
+        Arguments::command().error(ErrorKind::ArgumentConflict, said).exit();
+    }
     let done = match command {
         Command::Up(up) => return up::run(&up, home),
         Command::Container(ContainerCommand::ContainerInit { arguments }) => {
@@ -129,18 +184,23 @@ fn run(command: Command, home: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             let home = Home::find(home)?;
             on_one_thread(status::status(&home, output.is_some()))
         }
-        Command::Client(ClientCommand::Kubectl(command)) => {
-            let home = Home::find(home)?;
-            on_one_thread(cli::run(command, home.path()))
+        Command::Client(ClientCommand::Words(command)) => {
+            let home_is_named = home.is_some() || std::env::var_os("LATEEN_HOME").is_some();
+            let home = Home::find(home)?.path().to_path_buf();
+            let target = cli::Target { kubeconfig, home, home_is_named };
+            return on_one_thread(cli::run(&command, &target));
+        }
+        Command::Dashboard { page, browser } => {
+            dashboard::dashboard(&Home::find(home)?, page, browser)
         }
         Command::Proxy { config, concurrency } => {
             log_to_stderr();
             proxy::run(proxy::Options::from_bootstrap_file(&config, concurrency)?)
         }
         Command::Completion { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "lateen", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "lateen", &mut script);
+            cli::print(&String::from_utf8_lossy(&script))
         }
         Command::Container(command) => contain(command),
     };
@@ -183,7 +243,7 @@ fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-fn on_one_thread(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

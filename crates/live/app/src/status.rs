@@ -16,9 +16,9 @@ pub(crate) async fn status(home: &Home, as_json: bool) -> anyhow::Result<()> {
     let running = home.running().filter(|_| home.is_taken());
     let Some(running) = running else {
         if as_json {
-            println!("{}", json!({ "running": false, "home": home.path() }));
+            cli::print(&format!("{}\n", json!({ "running": false, "home": home.path() })))?;
         }
-        anyhow::bail!("no mesh runs in {}; start one with `lateen up`", home.path().display());
+        anyhow::bail!("no mesh runs in {}\n  start one with `lateen up`", home.path().display());
     };
     let pods = match cli::Api::connect(home.path()).await {
         Ok(api) => api.pods().await.unwrap_or_default(),
@@ -30,11 +30,15 @@ pub(crate) async fn status(home: &Home, as_json: bool) -> anyhow::Result<()> {
         said["running"] = json!(true);
         said["home"] = json!(home.path());
         said["pods"] = json!({ "ready": ready, "all": pods.len() });
-        println!("{}", serde_json::to_string_pretty(&said)?);
+        cli::print(&(serde_json::to_string_pretty(&said)? + "\n"))?;
     } else {
-        print!("{}", crate::banner::places(&running));
-        println!("  pods        {ready} of {} ready", pods.len());
-        println!("  home        {} (process {})", home.path().display(), running.pid);
+        cli::print(&format!(
+            "{}  pods        {ready} of {} ready\n  home        {} (process {})\n",
+            crate::banner::places(&running),
+            pods.len(),
+            home.path().display(),
+            running.pid
+        ))?;
     }
     anyhow::ensure!(running.ready, "the mesh is still starting");
     Ok(())
@@ -47,7 +51,11 @@ fn is_ready(pod: &Value) -> bool {
 
 /// Ends the mesh of this home and waits until it is gone.
 pub(crate) fn down(home: &Home) -> anyhow::Result<()> {
-    anyhow::ensure!(home.is_taken(), "no mesh runs in {}", home.path().display());
+    anyhow::ensure!(
+        home.is_taken(),
+        "no mesh runs in {}\n  --home DIR names another home",
+        home.path().display()
+    );
     let running = home.running().context("the mesh is just starting; try again in a moment")?;
     let pid =
         i32::try_from(running.pid).ok().and_then(Pid::from_raw).context("run.json has no pid")?;
@@ -62,5 +70,5 @@ pub(crate) fn down(home: &Home) -> anyhow::Result<()> {
         );
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(())
+    cli::print(&format!("The mesh of {} is stopped.\n", home.path().display()))
 }

@@ -14,6 +14,7 @@ use std::{
 use anyhow::Context as _;
 use cli::Document;
 use node::sandbox::{self, Entered};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::{banner, home::Home, install, ports::PortOptions};
 
@@ -41,6 +42,8 @@ pub(crate) struct Up {
     pub(crate) ports: PortOptions,
 }
 
+/// Most bytes that `-f -` takes.
+const INPUT: u64 = 64 << 20;
 /// Longest time that `--detach` waits for everything to be up.
 const DETACH: Duration = Duration::from_secs(120);
 
@@ -56,17 +59,38 @@ impl Up {
         }
         Ok(documents)
     }
+
+    /// What comes from standard input is read here and again inside: it is kept in memory, and takes the place of it.
+    fn hold_standard_input(&self) -> anyhow::Result<Option<File>> {
+        if !self.filename.iter().any(|it| it.as_os_str() == "-") {
+            return Ok(None);
+        }
+        let held = memfd_create("standard-input", MemfdFlags::CLOEXEC).context("standard input")?;
+        let mut held = File::from(held);
+        let copied = std::io::copy(&mut std::io::stdin().lock().take(INPUT + 1), &mut held);
+        anyhow::ensure!(
+            copied.context("read standard input")? <= INPUT,
+            "standard input has more than {INPUT} bytes; give the objects as files with -f FILE"
+        );
+        held.rewind().context("standard input")?;
+        rustix::stdio::dup2_stdin(&held).context("standard input")?;
+        Ok(Some(held))
+    }
 }
 
 /// Runs the mesh until a signal ends it.
 pub(crate) fn run(up: &Up, home: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let home = Home::find(home)?;
     if !sandbox::is_inside() {
+        let standard_input = up.hold_standard_input()?;
         // All that can be wrong is found before anything is made.
         up.documents()?;
+        if let Some(mut held) = standard_input.as_ref() {
+            held.rewind().context("standard input")?;
+        }
         home.create()?;
         if up.detach {
-            return detach(&home).map(|()| ExitCode::SUCCESS);
+            return detach(&home, standard_input.is_some()).map(|()| ExitCode::SUCCESS);
         }
         // Held by this process, which outlives all that it starts, and let go by the kernel however it ends.
         let lock = home.lock()?;
@@ -103,7 +127,7 @@ fn outer_pid(home: &Home) -> anyhow::Result<u32> {
 }
 
 /// Starts the same command in the background and waits until all of it is up.
-fn detach(home: &Home) -> anyhow::Result<()> {
+fn detach(home: &Home, holds_input: bool) -> anyhow::Result<()> {
     anyhow::ensure!(
         !home.is_taken(),
         "a mesh is running in {}; stop it with `lateen down`",
@@ -116,7 +140,7 @@ fn detach(home: &Home) -> anyhow::Result<()> {
         use std::os::unix::process::CommandExt as _;
         Command::new(std::env::current_exe()?)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(if holds_input { Stdio::inherit() } else { Stdio::null() })
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)

@@ -1,6 +1,9 @@
 //! One door to a Kubernetes API: requests of JSON, answers of JSON, warnings shown once.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -11,15 +14,30 @@ use kube::{Client, Config, client::Body, config::Kubeconfig};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::resources::{Resource, Resources};
+use crate::{
+    near::nearest,
+    resources::{Resource, Resources},
+};
 
 /// What kubectl asks for when it wants a table.
 pub(crate) const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/// Which API is meant, in the order in which it is looked for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// A kubeconfig that a person named.
+    pub kubeconfig: Option<PathBuf>,
+    /// The home of a mesh, with a kubeconfig in it.
+    pub home: PathBuf,
+    /// Whether a person named that home: then no other place is looked at.
+    pub home_is_named: bool,
+}
 
 /// A connection to one Kubernetes API.
 #[derive(Clone)]
 pub struct Api {
     client: Client,
+    namespace: String,
     resources: OnceCell<Resources>,
 }
 
@@ -38,14 +56,19 @@ pub struct Failure {
     pub reason: String,
     /// The server's sentence.
     pub message: String,
+    /// What to do next, where it is known.
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reason.is_empty() {
-            write!(f, "Error from server: {}", self.message)
-        } else {
-            write!(f, "Error from server ({}): {}", self.reason, self.message)
+        match self.reason.as_str() {
+            "" => write!(f, "Error from server: {}", self.message)?,
+            reason => write!(f, "Error from server ({reason}): {}", self.message)?,
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n  {hint}"),
+            None => Ok(()),
         }
     }
 }
@@ -53,31 +76,58 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Api {
-    /// Connects with `home/kubeconfig`, or with the usual kubeconfig where home has none.
+    /// Connects to the mesh of a home.
     ///
     /// # Errors
-    /// When neither can be read.
+    /// When there is no mesh in it, or its kubeconfig cannot be read.
     pub async fn connect(home: &Path) -> anyhow::Result<Self> {
-        let path = home.join("kubeconfig");
-        let config = if path.exists() {
-            let kubeconfig =
-                Kubeconfig::read_from(&path).with_context(|| format!("read {}", path.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
-                .await?
-        } else {
-            Config::infer().await.with_context(|| {
-                format!(
-                    "no mesh has been started in {} and no other kubeconfig was found; start one with `lateen up`",
-                    home.display()
-                )
-            })?
+        let home = home.to_path_buf();
+        Self::reach(&Target { kubeconfig: None, home, home_is_named: true }).await
+    }
+
+    /// Connects to what is meant: the kubeconfig that was named, else the mesh of the home, else,
+    /// when nobody named a home, `$KUBECONFIG` or the cluster around this pod. Never a kubeconfig
+    /// that nobody named: a slip in `--home` must not delete things in some other cluster.
+    ///
+    /// # Errors
+    /// When none of them is there or can be read.
+    pub async fn reach(target: &Target) -> anyhow::Result<Self> {
+        let in_home = target.home.join("kubeconfig");
+        let from_environment = !target.home_is_named
+            && ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty()));
+        let named = target.kubeconfig.clone().or_else(|| in_home.exists().then_some(in_home));
+        let config = match named {
+            Some(path) => {
+                // Said here, because the reader below says it twice over.
+                std::fs::metadata(&path)
+                    .with_context(|| format!("read the kubeconfig {}", path.display()))?;
+                let kubeconfig = Kubeconfig::read_from(&path)
+                    .with_context(|| format!("read the kubeconfig {}", path.display()))?;
+                let options = kube::config::KubeConfigOptions::default();
+                Config::from_custom_kubeconfig(kubeconfig, &options)
+                    .await
+                    .with_context(|| format!("the kubeconfig {}", path.display()))?
+            }
+            None if from_environment => Config::infer().await?,
+            None => anyhow::bail!(
+                "no mesh has been started in {}\n  start one with `lateen up`, or name another with --home DIR or --kubeconfig FILE",
+                target.home.display()
+            ),
         };
-        Ok(Self::new(Client::try_from(config)?))
+        let namespace = config.default_namespace.clone();
+        Ok(Self { namespace, ..Self::new(Client::try_from(config)?) })
     }
 
     /// Takes a client that exists.
     pub fn new(client: Client) -> Self {
-        Self { client, resources: OnceCell::new() }
+        Self { client, namespace: "default".to_owned(), resources: OnceCell::new() }
+    }
+
+    /// The namespace that is meant: the one that was said, else the kubeconfig's.
+    pub(crate) fn namespace<'a>(&'a self, said: Option<&'a str>) -> &'a str {
+        said.unwrap_or(&self.namespace)
     }
 
     /// The resources that the server serves, asked for once.
@@ -93,9 +143,48 @@ impl Api {
 
     /// The resource of an apiVersion and kind.
     pub(crate) async fn kind(&self, api_version: &str, kind: &str) -> anyhow::Result<&Resource> {
-        self.resources().await?.kind(api_version, kind).ok_or_else(|| {
-            anyhow::anyhow!("no matches for kind \"{kind}\" in version \"{api_version}\"")
+        let served = self.resources().await?;
+        served.kind(api_version, kind).ok_or_else(|| {
+            let hint = served.kind_hint(api_version, kind);
+            let hint = hint.map_or(String::new(), |it| format!("\n  {it}"));
+            anyhow::anyhow!("no matches for kind \"{kind}\" in version \"{api_version}\"{hint}")
         })
+    }
+
+    /// Adds to the error that an object is not there what may have been meant.
+    pub(crate) async fn with_hint(
+        &self,
+        error: anyhow::Error,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> anyhow::Error {
+        let failure = match error.downcast::<Failure>() {
+            Ok(failure) if failure.code == 404 && failure.hint.is_none() => failure,
+            Ok(failure) => return failure.into(),
+            Err(error) => return error,
+        };
+        let items = self.read(&resource.path(None, None)).await;
+        let items = items.map(|list| list["items"].as_array().cloned().unwrap_or_default());
+        let there: Vec<(String, String)> = items
+            .unwrap_or_default()
+            .iter()
+            .map(|it| {
+                let text = |name: &str| it["metadata"][name].as_str().unwrap_or("").to_owned();
+                (text("namespace"), text("name"))
+            })
+            .collect();
+        Failure { hint: meant(resource, namespace, name, &there), ..failure }.into()
+    }
+
+    /// What to say when a namespace holds nothing: that it does not exist, if so.
+    pub(crate) async fn namespace_hint(&self, namespace: &str) -> Option<String> {
+        let list = self.read("/api/v1/namespaces").await.ok()?;
+        let items = list["items"].as_array()?;
+        let names: Vec<&str> =
+            items.iter().filter_map(|it| it["metadata"]["name"].as_str()).collect();
+        (!names.contains(&namespace))
+            .then(|| format!("there is no namespace {namespace}; there are {}", names.join(", ")))
     }
 
     /// All pods of all namespaces.
@@ -171,7 +260,8 @@ impl Api {
         &self,
         path: &str,
         accept: &str,
-    ) -> anyhow::Result<impl futures_util::Stream<Item = anyhow::Result<Bytes>> + Unpin> {
+    ) -> anyhow::Result<impl futures_util::Stream<Item = anyhow::Result<Bytes>> + Unpin + use<>>
+    {
         let request = Request::builder().uri(path).header(ACCEPT, accept).body(Body::empty())?;
         let response = self.send(request).await?;
         let status = response.status();
@@ -186,10 +276,55 @@ impl Api {
     }
 
     async fn send(&self, request: Request<Body>) -> anyhow::Result<http::Response<Body>> {
-        self.client.send(request).await.context(
-            "the API server does not answer; is the mesh running? `lateen status` tells, `lateen up` starts it",
-        )
+        self.client.send(request).await.map_err(|error| {
+            // The chain of causes of a refused connection repeats itself: the last one says it all.
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(deeper) = cause.source() {
+                cause = deeper;
+            }
+            anyhow::anyhow!(
+                "the API server does not answer: {cause}\n  is the mesh running? `lateen status` tells, `lateen up` starts it"
+            )
+        })
     }
+
+    /// The request as it is: for those who change the protocol.
+    pub(crate) async fn raw(&self, request: Request<Body>) -> anyhow::Result<http::Response<Body>> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            let bytes = response.into_body().collect().await;
+            let bytes = bytes.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
+            return Err(failure(status.as_u16(), &bytes).into());
+        }
+        Ok(response)
+    }
+}
+
+/// What to do about a name that is not there, given all (namespace, name) that are.
+fn meant(
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+    there: &[(String, String)],
+) -> Option<String> {
+    let word = resource.word();
+    if let Some((elsewhere, _)) = there.iter().find(|(_, it)| it == name) {
+        return Some(format!("it is in namespace {elsewhere}: add -n {elsewhere}"));
+    }
+    let here = there.iter().filter(|(own, _)| !resource.namespaced || own == namespace);
+    let here: Vec<&str> = here.map(|(_, name)| name.as_str()).collect();
+    if let Some(near) = nearest(name, here.iter().copied()) {
+        return Some(format!("did you mean {near}? `lateen get {word}` shows all"));
+    }
+    let own = if resource.namespaced { format!(" -n {namespace}") } else { String::new() };
+    Some(match here.is_empty() {
+        true if resource.namespaced && !there.is_empty() => {
+            format!("namespace {namespace} has none; `lateen get {word} -A` shows all")
+        }
+        true => format!("there are no {} at all", resource.plural),
+        false => format!("`lateen get {word}{own}` shows what is there"),
+    })
 }
 
 fn failure(code: u16, bytes: &[u8]) -> Failure {
@@ -200,5 +335,29 @@ fn failure(code: u16, bytes: &[u8]) -> Failure {
         reason: text("reason").unwrap_or_default(),
         message: text("message")
             .unwrap_or_else(|| String::from_utf8_lossy(bytes).trim().to_owned()),
+        hint: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_name_is_answered_with_what_may_have_been_meant() {
+        let pods = Resource::plain("", "v1", "Pod", "pods", &["po"]);
+        let there = [("default", "webapp-5d8f-x2"), ("default", "staff"), ("other", "lonely")]
+            .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        for (namespace, name, part) in [
+            ("default", "lonely", "add -n other"),
+            ("default", "webapp", "did you mean webapp-5d8f-x2?"),
+            ("default", "staf", "did you mean staff?"),
+            ("default", "quite-different", "`lateen get pods -n default`"),
+            ("third", "quite-different", "`lateen get pods -A`"),
+        ] {
+            let said = meant(&pods, namespace, name, &there).unwrap();
+            assert!(said.contains(part), "{namespace}/{name}: {said}");
+        }
+        assert!(meant(&pods, "default", "a", &[]).unwrap().contains("no pods at all"));
     }
 }

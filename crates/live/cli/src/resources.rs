@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::near::nearest;
+
 /// One served resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
@@ -37,6 +39,41 @@ impl Resource {
         match self.group.as_str() {
             "" => self.singular.clone(),
             group => format!("{}.{group}", self.singular),
+        }
+    }
+
+    /// `networking.istio.io/v1`
+    pub(crate) fn api_version(&self) -> String {
+        match self.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// What a person types: the short name where it is usual, else the plural.
+    pub(crate) fn word(&self) -> &str {
+        let short = self.short.first().filter(|_| self.plural.len() > 12);
+        short.unwrap_or(&self.plural)
+    }
+
+    /// A namespaced resource, for tests.
+    #[cfg(test)]
+    pub(crate) fn plain(
+        group: &str,
+        version: &str,
+        kind: &str,
+        plural: &str,
+        short: &[&str],
+    ) -> Self {
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            singular: kind.to_ascii_lowercase(),
+            short: short.iter().map(|it| (*it).to_owned()).collect(),
+            categories: Vec::new(),
+            namespaced: true,
         }
     }
 }
@@ -78,10 +115,44 @@ impl Resources {
         Self(resources)
     }
 
+    /// Each resource once, in its preferred version.
+    pub(crate) fn preferred(&self) -> Vec<&Resource> {
+        distinct(self.0.iter())
+    }
+
     /// The resource that a document's apiVersion and kind name.
     pub(crate) fn kind(&self, api_version: &str, kind: &str) -> Option<&Resource> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         self.0.iter().find(|it| it.group == group && it.version == version && it.kind == kind)
+    }
+
+    /// What to do about a kind that is not served in that version.
+    pub(crate) fn kind_hint(&self, api_version: &str, kind: &str) -> Option<String> {
+        let same: Vec<String> =
+            self.0.iter().filter(|it| it.kind == kind).map(Resource::api_version).collect();
+        if !same.is_empty() {
+            return Some(format!("{kind} is served as apiVersion {}", same.join(" or ")));
+        }
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let near = |among: &dyn Fn(&&Resource) -> bool| {
+            nearest(kind, self.0.iter().filter(among).map(|it| it.kind.as_str()))
+        };
+        let near = near(&|it| it.group == group).or_else(|| near(&|_| true))?;
+        Some(format!("did you mean kind {near}?"))
+    }
+
+    /// What to do about a word that names nothing.
+    fn word_hint(&self, word: &str) -> String {
+        let words = self.0.iter().flat_map(|it| [it.plural.as_str(), it.singular.as_str()]);
+        match nearest(word, words.chain(["all"])) {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                let mut words: Vec<&str> = self.0.iter().map(|it| it.plural.as_str()).collect();
+                words.sort_unstable();
+                words.dedup();
+                format!("there are: {}", words.join(" "))
+            }
+        }
     }
 
     /// The resources that a person's word names: `pods`, `po`, `Pod`, `deployments.apps`, `all`, or several with commas.
@@ -108,7 +179,8 @@ impl Resources {
             }
             anyhow::ensure!(
                 !of_category.is_empty(),
-                "the server doesn't have a resource type \"{word}\"; `lateen get all` shows the usual ones"
+                "the server doesn't have a resource type \"{word}\"\n  {}",
+                self.word_hint(&lower)
             );
             found.extend(of_category);
         }
@@ -155,9 +227,22 @@ mod tests {
             assert_eq!((found.len(), found[0].version.as_str()), (1, "v1"), "{word}");
         }
         assert_eq!(served.words("all").unwrap().len(), 2);
-        assert!(served.words("nothing").unwrap_err().to_string().contains("\"nothing\""));
+        let said = served.words("nothing").unwrap_err().to_string();
+        assert!(said.contains("\"nothing\"") && said.contains("there are: pods"), "{said}");
+        let said = served.words("virtualservce").unwrap_err().to_string();
+        assert!(said.contains("did you mean virtualservice?"), "{said}");
         let old = served.words("virtualservices.v1beta1.networking.istio.io").unwrap();
         assert_eq!(old[0].version, "v1beta1");
+    }
+
+    #[test]
+    fn a_kind_of_another_version_is_named_with_the_versions_that_are_served() {
+        let served = served();
+        let said = served.kind_hint("networking.istio.io/v2", "VirtualService").unwrap();
+        assert!(said.contains("networking.istio.io/v1 or networking.istio.io/v1beta1"), "{said}");
+        let said = served.kind_hint("networking.istio.io/v1", "VirtualServce").unwrap();
+        assert_eq!(said, "did you mean kind VirtualService?");
+        assert_eq!(served.kind_hint("example.com/v1", "Banana"), None);
     }
 
     #[test]

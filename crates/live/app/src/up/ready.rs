@@ -58,6 +58,21 @@ pub(super) async fn ready(
     Ok(())
 }
 
+/// Waits until sidecars can be injected: pods that come before are refused, and tried again later than need be.
+pub(super) async fn injector(api: &Api) -> anyhow::Result<()> {
+    let there = async {
+        loop {
+            let deployments = api.deployments().await?;
+            if deployments.iter().any(|it| is_available(it, "istio-system", "istiod")) {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    // If it does not come, going on shows why.
+    tokio::time::timeout(PROXIES, there).await.unwrap_or(Ok(()))
+}
+
 /// Waits until every proxy has acknowledged each ready pod of a Service: the first request finds its way.
 async fn reached(client: &Client, netns: &Netns) {
     loop {

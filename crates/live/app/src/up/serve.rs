@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::Context as _;
 use cli::{Api, Document};
+use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use kube::{Client, Config, config::Kubeconfig};
 use node::{HostPort, NODE_IP, Netns, Upstream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -31,6 +32,8 @@ const API_PORT: u16 = 6443;
 /// Where the gateway listens in its pod.
 const GATEWAY_HTTP: u16 = 8080;
 const GATEWAY_HTTPS: u16 = 8443;
+/// Objects that are applied at the same time.
+const AT_ONCE: usize = 8;
 /// Longest time that pods have to end when the mesh does.
 const STOP: Duration = Duration::from_secs(15);
 /// What the gateway's Service shows as its address, so that scripts of tutorials find it.
@@ -110,6 +113,7 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
     let api = Api::new(client.clone());
     let started = async {
         install(&api, ports).await?;
+        ready::injector(&api).await?;
         apply(&api, &documents).await?;
         ready::ready(&api, &client, &netns, home, &documents).await?;
         running.ready = true;
@@ -213,10 +217,27 @@ async fn install(api: &Api, ports: Ports) -> anyhow::Result<()> {
     api.merge(gateway, &status).await
 }
 
-/// What the person asked for, in the order of the files.
+/// What the person asked for: namespaces in the order of the files, then the rest, several at a time.
 async fn apply(api: &Api, documents: &[Document]) -> anyhow::Result<()> {
-    for document in documents {
-        cli::apply_document(api, document, "default").await.with_context(|| document.place())?;
+    let one = async |document: &Document| {
+        let applied = cli::apply_document(api, document, "default").await;
+        applied.map(drop).with_context(|| document.place())
+    };
+    // An object that stands twice is written in the order of the files, so that the last one holds.
+    let mut names = BTreeSet::new();
+    let name = |it: &Value| {
+        let path = ["/kind", "/metadata/namespace", "/metadata/name"];
+        path.map(|part| it.pointer(part).cloned().unwrap_or_default().to_string())
+    };
+    let twice = documents.iter().any(|it| !names.insert(name(&it.value)));
+    let (first, rest): (Vec<_>, Vec<_>) =
+        documents.iter().partition(|it| twice || it.value["kind"] == "Namespace");
+    for document in first {
+        one(document).await?;
+    }
+    let mut rest = futures_util::stream::iter(rest.into_iter().map(one)).buffered(AT_ONCE);
+    while let Some(applied) = rest.next().await {
+        applied?;
     }
     Ok(())
 }
