@@ -1,5 +1,5 @@
 # Two commands do all on a fresh machine: `make demo` and `make test`.
-.PHONY: demo build test check unit e2e tools figures
+.PHONY: demo build test check unit e2e judge tools figures
 
 LATEEN_BIN := $(CURDIR)/target/debug/lateen
 export LATEEN_BIN
@@ -17,8 +17,8 @@ needs:
 	@command -v cargo >/dev/null || { echo "lateen is built with Rust 1.95 or newer: install it with rustup, then try again"; exit 1; }
 	@command -v cc >/dev/null || tests/tools/install gcc libc6-dev
 
-# Everything: unit and book tests, then the mesh end to end, as root and as an ordinary user.
-test: tools unit e2e
+# Everything: unit and book tests, the mesh end to end as root and as an ordinary user, and the proxy beside Envoy.
+test: tools unit e2e judge
 
 # The quick round while working: formatting, lints and the pure floor.
 check:
@@ -33,7 +33,11 @@ unit:
 e2e:
 	tests/tools/end-to-end
 
-# The judges: stock kubectl from its Go module, real Envoy from PyPI, and Debian's small parts.
+# Real Envoy and our proxy side by side; JUDGE_SEED=N and JUDGE_ROUNDS=N ask for other and more random configurations.
+judge:
+	tests/tools/judge
+
+# What the tests need: stock kubectl from its Go module, real Envoy from PyPI, and Debian's small parts.
 tools: needs
 	tests/tools/prepare
 

@@ -1,0 +1,320 @@
+//! Runs the cases of an area on both proxies and compares what was seen.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    case::{Case, Eye, domain, slug},
+    config,
+    known::Known,
+    proxy::{Proxy, Which},
+    upstream::Upstreams,
+};
+
+/// How long an answer may take at the first look, and at the second.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(20)];
+/// How long records of requests may take to appear.
+const RECORDS: Duration = Duration::from_secs(2);
+
+/// Cases that share their listeners and one pair of proxies.
+#[derive(Debug)]
+pub(crate) struct Area {
+    pub(crate) name: String,
+    /// Names of listeners, and YAML of their connection managers.
+    pub(crate) listeners: Vec<(&'static str, &'static str)>,
+    pub(crate) cases: Vec<Case>,
+    /// The whole bootstrap, where the resources come from a control plane; else it is made of the cases.
+    served: Option<Value>,
+}
+
+impl Area {
+    /// Cases about what a control plane serves.
+    pub(crate) fn served(name: &str, cases: Vec<Case>, bootstrap: Value) -> Self {
+        Self { name: name.to_owned(), listeners: Vec::new(), cases, served: Some(bootstrap) }
+    }
+
+    /// Cases on listeners of these kinds; `main` has nothing but defaults.
+    pub(crate) fn new(name: &str, cases: Vec<Case>) -> Self {
+        Self { name: name.to_owned(), listeners: vec![("main", "{}")], cases, served: None }
+    }
+
+    /// With another `main`.
+    pub(crate) fn main(mut self, manager: &'static str) -> Self {
+        self.listeners[0] = ("main", manager);
+        self
+    }
+
+    /// With one more listener.
+    pub(crate) fn listener(mut self, name: &'static str, manager: &'static str) -> Self {
+        self.listeners.push((name, manager));
+        self
+    }
+}
+
+/// What came of a case.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) name: String,
+    /// The disagreement, in full, if there is one.
+    pub(crate) disagreement: Option<String>,
+    /// Whether the proxies agreed only when looked at again.
+    pub(crate) second_look: bool,
+    pub(crate) requests: usize,
+}
+
+/// What was seen of one proxy in one case.
+#[derive(Debug, Default)]
+struct Sight {
+    seen: Vec<String>,
+    ended: usize,
+    token: String,
+    /// Response flags and how often.
+    flags: BTreeMap<String, u64>,
+}
+
+/// Runs all cases of an area.
+pub(crate) fn area(area: &Area, upstreams: &Upstreams, known: &Known) -> Vec<Verdict> {
+    let cases: Vec<&Case> = area.cases.iter().collect();
+    let mut verdicts = Vec::new();
+    run(area, &cases, upstreams, 0, &mut verdicts);
+    // Once more, with more patience, on proxies of their own: what a busy machine did is no disagreement.
+    let again: Vec<&Case> = cases
+        .iter()
+        .copied()
+        .filter(|case| {
+            let name = format!("{}/{}", area.name, case.name);
+            let disagrees = verdicts.iter().any(|it| it.name == name && it.disagreement.is_some());
+            disagrees && known.is_open(&name).is_none()
+        })
+        .collect();
+    let mut second = Vec::new();
+    run(area, &again, upstreams, 1, &mut second);
+    for new in second {
+        if let Some(verdict) = verdicts.iter_mut().find(|it| it.name == new.name) {
+            verdict.second_look = new.disagreement.is_none();
+            verdict.disagreement = new.disagreement;
+        }
+    }
+    verdicts
+}
+
+fn run(
+    area: &Area,
+    cases: &[&Case],
+    upstreams: &Upstreams,
+    look: usize,
+    verdicts: &mut Vec<Verdict>,
+) {
+    let Some(first) = cases.first() else { return };
+    // What shall be refused would take all others with it.
+    let (alone, cases): (Vec<&Case>, Vec<&Case>) =
+        cases.iter().partition(|case| cases.len() > 1 && case.name.contains(" refused"));
+    for case in alone {
+        run(area, &[case], upstreams, look, verdicts);
+    }
+    let cases = &cases[..];
+    let bootstrap = bootstrap(area, cases, upstreams);
+    let (envoy, ours) = std::thread::scope(|scope| {
+        let envoy = scope.spawn(|| Proxy::start(Which::Envoy, &bootstrap));
+        let ours = Proxy::start(Which::Lateen, &bootstrap);
+        (envoy.join().expect("starting Envoy"), ours)
+    });
+    let name = |case: &Case| format!("{}/{}", area.name, case.name);
+    match (envoy, ours) {
+        (Ok(envoy), Ok(ours)) => {
+            for (case, (left, right)) in
+                cases.iter().zip(both(&envoy, &ours, cases, upstreams, look))
+            {
+                verdicts.push(Verdict {
+                    name: name(case),
+                    requests: left.ended,
+                    disagreement: compare(case, &left, &right)
+                        .err()
+                        .map(|why| report(case, &why, &left, &right, &[&envoy, &ours])),
+                    second_look: false,
+                });
+            }
+        }
+        (envoy, ours) if cases.len() > 1 => {
+            let said = [envoy.err().unwrap_or_default(), ours.err().unwrap_or_default()].concat();
+            // The culprit, when it is named; else half by half.
+            let named = |case: &&Case| said.contains(&format!("({})", slug(&case.name)));
+            let (mut left, mut right): (Vec<_>, Vec<_>) = cases.iter().copied().partition(named);
+            if left.is_empty() || right.is_empty() {
+                let halves = cases.split_at(cases.len() / 2);
+                (left, right) = (halves.0.to_vec(), halves.1.to_vec());
+            }
+            run(area, &left, upstreams, look, verdicts);
+            run(area, &right, upstreams, look, verdicts);
+        }
+        (Err(_), Err(_)) => verdicts.push(Verdict {
+            name: name(first),
+            disagreement: None,
+            second_look: false,
+            requests: 0,
+        }),
+        (envoy, ours) => {
+            let say =
+                |it: Result<Proxy, String>| it.map_or_else(|why| why, |_| "accepted".to_owned());
+            let text = format!(
+                "one refused the configuration\n{}Envoy: {}\nlateen: {}\n",
+                first.configuration(),
+                say(envoy),
+                say(ours)
+            );
+            verdicts.push(Verdict {
+                name: name(first),
+                disagreement: Some(text),
+                second_look: false,
+                requests: 0,
+            });
+        }
+    }
+}
+
+fn bootstrap(area: &Area, cases: &[&Case], upstreams: &Upstreams) -> Value {
+    if let Some(bootstrap) = &area.served {
+        return bootstrap.clone();
+    }
+    let listeners = area.listeners.iter().map(|(name, manager)| {
+        let own = cases.iter().filter(|case| case.listener == *name);
+        let hosts = own.flat_map(|case| case.hosts.iter().cloned()).collect();
+        config::listener(name, &config::yaml(manager), hosts)
+    });
+    let mut clusters: BTreeMap<String, Value> = BTreeMap::new();
+    for cluster in cases.iter().flat_map(|case| &case.clusters) {
+        let name = cluster["name"].as_str().expect("a cluster has a name").to_owned();
+        clusters.insert(name, config::cluster(upstreams, cluster));
+    }
+    config::bootstrap(upstreams, listeners.collect(), clusters.into_values())
+}
+
+/// Does all cases with both, at the same time, one case after the other.
+fn both(
+    envoy: &Proxy,
+    ours: &Proxy,
+    cases: &[&Case],
+    upstreams: &Upstreams,
+    look: usize,
+) -> Vec<(Sight, Sight)> {
+    std::thread::scope(|scope| {
+        let left = scope.spawn(|| {
+            let mut sights: Vec<_> =
+                cases.iter().map(|case| one(envoy, case, upstreams, look)).collect();
+            envoy_flags(envoy, &mut sights);
+            sights
+        });
+        let mut before = ours.flag_counts();
+        let mut right = Vec::with_capacity(cases.len());
+        for case in cases {
+            let mut sight = one(ours, case, upstreams, look);
+            if case.flags {
+                sight.flags = our_flags(ours, &before, sight.ended);
+            }
+            before = ours.flag_counts();
+            right.push(sight);
+        }
+        left.join().expect("looking at Envoy").into_iter().zip(right).collect()
+    })
+}
+
+fn one(proxy: &Proxy, case: &Case, upstreams: &Upstreams, look: usize) -> Sight {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    // As long for both, for what counts bytes.
+    let token = format!("{}{n:06}", &proxy.which.name()[..1]);
+    let mut eye = Eye {
+        address: *proxy.listeners.get(case.listener).unwrap_or_else(|| {
+            panic!("{} has no listener {} of {:?}", case.name, case.listener, proxy.listeners)
+        }),
+        token: token.clone(),
+        domain: domain(&case.name),
+        upstreams,
+        patience: PATIENCE[look],
+        looks_again: look > 0,
+        seen: Vec::new(),
+        ended: 0,
+    };
+    (case.act)(&mut eye);
+    Sight { seen: eye.seen, ended: eye.ended, token, flags: BTreeMap::new() }
+}
+
+/// Our proxy's flags since `before`, once so many requests are counted.
+fn our_flags(ours: &Proxy, before: &BTreeMap<String, u64>, n: usize) -> BTreeMap<String, u64> {
+    let deadline = Instant::now() + RECORDS;
+    loop {
+        let mut now = ours.flag_counts();
+        for (flags, count) in before {
+            now.entry(flags.clone()).and_modify(|it| *it = it.saturating_sub(*count));
+        }
+        now.retain(|_, count| *count > 0);
+        now = now.into_iter().map(|(flags, count)| (in_order(&flags), count)).collect();
+        if now.values().sum::<u64>() >= n as u64 || Instant::now() > deadline {
+            return now;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Envoy's flags, out of its access log.
+fn envoy_flags(envoy: &Proxy, sights: &mut [Sight]) {
+    let wanted: usize = sights.iter().map(|sight| sight.ended).sum();
+    let deadline = Instant::now() + RECORDS;
+    while envoy.access_log().lines().count() < wanted && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = envoy.access_log();
+    let mut by_token: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in log.lines() {
+        let mut words = line.split(' ');
+        let token = words.next().unwrap_or_default();
+        by_token.entry(token).or_default().push(words.nth(1).unwrap_or_default());
+    }
+    for sight in sights {
+        for flags in by_token.get(sight.token.as_str()).into_iter().flatten() {
+            *sight.flags.entry(in_order(flags)).or_default() += 1;
+        }
+    }
+}
+
+/// A set of flags in alphabetical order: which was raised first is nobody's business.
+fn in_order(flags: &str) -> String {
+    let mut flags: Vec<&str> = flags.split(',').collect();
+    flags.sort_unstable();
+    flags.join(",")
+}
+
+fn compare(case: &Case, envoy: &Sight, ours: &Sight) -> Result<(), String> {
+    let mut why = (case.judge)(&envoy.seen, &ours.seen).err().unwrap_or_default();
+    if case.flags && envoy.flags != ours.flags {
+        writeln!(why, "flags: Envoy {:?}, lateen {:?}", envoy.flags, ours.flags).ok();
+    }
+    if why.is_empty() { Ok(()) } else { Err(why) }
+}
+
+fn report(case: &Case, why: &str, envoy: &Sight, ours: &Sight, proxies: &[&Proxy; 2]) -> String {
+    let mut out = String::new();
+    out += why;
+    out += &case.configuration();
+    for (sight, proxy) in [(envoy, proxies[0]), (ours, proxies[1])] {
+        writeln!(out, "-- {}:", proxy.which.name()).ok();
+        for line in &sight.seen {
+            writeln!(out, "   {line}").ok();
+        }
+        let log = proxy.access_log();
+        for line in log.lines().filter(|line| line.starts_with(&sight.token)) {
+            writeln!(out, "   log {line}").ok();
+        }
+        let said = proxy.said();
+        if !said.is_empty() && proxy.which == Which::Lateen {
+            writeln!(out, "   it said: {}", said.lines().last().unwrap_or_default()).ok();
+        }
+    }
+    out
+}
