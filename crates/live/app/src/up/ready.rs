@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cli::{Api, Document};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt as _, api::ListParams};
 use node::Netns;
@@ -15,17 +16,22 @@ use crate::home::Home;
 const PAUSE: Duration = Duration::from_millis(10);
 /// When what is waited for is said, and how often.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait for what nobody asked for this time: one that was broken before may be so for ever.
+const RESTORED: Duration = Duration::from_secs(10);
 /// Longest wait for the proxies: one that never answers must not hold up those who only want to look.
 const PROXIES: Duration = Duration::from_secs(10);
 
-/// Waits until the mesh itself and the Deployments that were asked for are available, and reached.
+/// Waits until the mesh itself and the Deployments that were asked for are available, and reached; `begun` is when this run began.
 pub(super) async fn ready(
     api: &Api,
     client: &Client,
     netns: &Netns,
-    home: &Home,
+    (home, begun): (&Home, Timestamp),
     documents: &[Document],
 ) -> anyhow::Result<()> {
+    if tokio::time::timeout(RESTORED, renewed(client, begun)).await.is_err() {
+        tracing::warn!("some pod of an earlier run did not start again; going on");
+    }
     let wanted = wanted(documents);
     let mut said = Instant::now();
     loop {
@@ -52,10 +58,48 @@ pub(super) async fn ready(
         }
         tokio::time::sleep(PAUSE).await;
     }
+    if tokio::time::timeout(RESTORED, restored(api)).await.is_err() {
+        tracing::warn!("some Deployment of an earlier run is not available; going on");
+    }
     if tokio::time::timeout(PROXIES, reached(client, netns)).await.is_err() {
         tracing::warn!("some proxy does not know all pods after {PROXIES:?}; going on");
     }
     Ok(())
+}
+
+/// Waits until no pod shows a container of an earlier run as running: until then its status, and that of its Deployment,
+/// tells of a world that is gone.
+async fn renewed(client: &Client, begun: Timestamp) {
+    let pods = kube::Api::<Pod>::all(client.clone());
+    loop {
+        if let Ok(pods) = pods.list(&ListParams::default()).await
+            && !pods.items.iter().any(|pod| is_of_before(pod, begun))
+        {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn is_of_before(pod: &Pod, begun: Timestamp) -> bool {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let mut started =
+        statuses.filter_map(|status| status.state.as_ref()?.running.as_ref()?.started_at.as_ref());
+    // Statuses tell whole seconds.
+    started.any(|time| time.0.as_second() < begun.as_second())
+}
+
+/// Waits until everything that an earlier run left in the home is available as well.
+async fn restored(api: &Api) {
+    loop {
+        let deployments = api.deployments().await.unwrap_or_default();
+        let text = |it: &Value, name: &str| it["metadata"][name].as_str().unwrap_or("").to_owned();
+        let there = |it: &Value| is_available(it, &text(it, "namespace"), &text(it, "name"));
+        if !deployments.is_empty() && deployments.iter().all(there) {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Waits until sidecars can be injected: pods that come before are refused, and tried again later than need be.

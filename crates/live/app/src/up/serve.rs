@@ -51,6 +51,7 @@ pub(super) fn serve(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> 
 }
 
 async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
+    let begun = jiff::Timestamp::now();
     let mut signals = Signals::new()?;
     let documents = up.documents()?;
     let last = std::fs::read(home.path().join("ports.json")).ok();
@@ -73,7 +74,7 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
 
     let mut running = Running {
         pid: super::outer_pid(home)?,
-        started: jiff::Timestamp::now().to_string(),
+        started: begun.to_string(),
         kubeconfig: server.kubeconfig.clone(),
         ports,
         ready: false,
@@ -115,7 +116,7 @@ async fn run(up: &Up, home: &Home, rootless: bool) -> anyhow::Result<()> {
         install(&api, ports).await?;
         ready::injector(&api).await?;
         apply(&api, &documents).await?;
-        ready::ready(&api, &client, &netns, home, &documents).await?;
+        ready::ready(&api, &client, &netns, (home, begun), &documents).await?;
         running.ready = true;
         home.say(&running)?;
         print!(

@@ -326,10 +326,10 @@ fn timeouts_and_retries() {
         rules(json!([rule]))[0]["route"].clone()
     };
     assert_eq!(one(json!({"timeout": "1.5s"}))["timeout"], "1.500s");
-    let grpc = &one(json!({"timeout": "1.5s"}))["maxStreamDuration"]["grpcTimeoutHeaderMax"];
-    assert_eq!(*grpc, "1.500s");
-    assert!(one(json!({})).get("maxGrpcTimeout").is_none(), "Envoy warns of the old field");
-    assert_eq!(one(json!({}))["maxStreamDuration"]["grpcTimeoutHeaderMax"], "0s");
+    assert_eq!(one(json!({"timeout": "1.5s"}))["maxGrpcTimeout"], "1.500s");
+    assert_eq!(one(json!({}))["maxGrpcTimeout"], "0s");
+    let timed = one(json!({"timeout": "1.5s"}));
+    assert!(timed.get("maxStreamDuration").is_none(), "with it Envoy forgets the timeout");
     assert_eq!(one(json!({"timeout": "nonsense"}))["timeout"], "0s");
     assert!(one(json!({"retries": {"attempts": 0}})).get("retryPolicy").is_none());
     let retry =
