@@ -78,7 +78,8 @@ pub(crate) async fn grpc_health(stream: TcpStream, service: &str) -> Result<u8, 
         let answer: Response<hyper::body::Incoming> =
             send.send_request(request).await.map_err(text)?;
         let early = answer.headers().get("grpc-status").cloned();
-        let collected = answer.into_body().collect().await.map_err(text)?;
+        let body = Limited::new(answer.into_body(), BODY_MAX);
+        let collected = body.collect().await.map_err(|error| error.to_string())?;
         let late = collected.trailers().and_then(|t| t.get("grpc-status").cloned());
         let status = early.or(late);
         let status = status.as_ref().and_then(|s| s.to_str().ok()).unwrap_or("2");
@@ -145,5 +146,62 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::StreamBody;
+    use hyper::body::{Frame, Incoming};
+    use std::convert::Infallible;
+
+    /// A health service that answers once: with this status for `name`, with NOT_FOUND for others.
+    async fn health(name: &'static str, serving: u8) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service =
+                hyper::service::service_fn(move |request: Request<Incoming>| async move {
+                    assert_eq!(request.uri().path(), "/grpc.health.v1.Health/Check");
+                    let asked = request.into_body().collect().await.unwrap().to_bytes();
+                    let mut wanted = vec![0, 0, 0, 0, 0];
+                    if !name.is_empty() {
+                        wanted[4] = u8::try_from(name.len() + 2).unwrap();
+                        wanted.extend([0x0a, u8::try_from(name.len()).unwrap()]);
+                        wanted.extend(name.as_bytes());
+                    }
+                    let known = asked == wanted;
+                    let data = if known { vec![0, 0, 0, 0, 2, 8, serving] } else { Vec::new() };
+                    let status = if known { "0" } else { "5" };
+                    let trailers = [("grpc-status".parse().unwrap(), status.parse().unwrap())];
+                    let frames = [
+                        Ok::<_, Infallible>(Frame::data(Bytes::from(data))),
+                        Ok(Frame::trailers(trailers.into_iter().collect())),
+                    ];
+                    let body = StreamBody::new(futures_util::stream::iter(frames));
+                    let answer = Response::builder().header("content-type", "application/grpc");
+                    answer.body(body)
+                });
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server.serve_connection(TokioIo::new(stream), service).await.ok();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_grpc_probe_reads_the_serving_status() {
+        for (name, serving, asked, wanted) in
+            [("", 1, "", Ok(1)), ("shop", 2, "shop", Ok(2)), ("shop", 1, "other", Err("status 5"))]
+        {
+            let stream = TcpStream::connect(health(name, serving).await).await.unwrap();
+            let found = grpc_health(stream, asked).await;
+            match (found, wanted) {
+                (Ok(found), Ok(wanted)) => assert_eq!(found, wanted),
+                (Err(found), Err(wanted)) => assert!(found.contains(wanted), "{found}"),
+                (found, _) => unreachable!("{found:?}"),
+            }
+        }
     }
 }
