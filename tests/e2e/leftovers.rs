@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    process::Command,
     time::Duration,
 };
 
@@ -93,18 +94,27 @@ fn nothing_stays_however_a_mesh_ends() {
     }
 }
 
+/// The host's links; and its nft rules, which only root may see, and so may change.
+fn host() -> (Vec<String>, Option<String>) {
+    let links = fs::read_to_string("/proc/net/dev").unwrap();
+    let links = links.lines().map(|it| it.split(':').next().unwrap_or("").trim().to_owned());
+    let root = rustix::process::geteuid().is_root();
+    let rules = root.then(|| {
+        let output = Command::new("/usr/sbin/nft").args(["--stateless", "list", "ruleset"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    });
+    (links.collect(), rules)
+}
+
 #[test]
 fn rules_and_links_never_touch_the_host() {
-    let rules = || {
-        fs::read_to_string("/proc/net/dev")
-            .unwrap()
-            .lines()
-            .map(|it| it.split(':').next().unwrap_or("").to_owned())
-            .collect::<Vec<_>>()
-    };
-    let before = rules();
-    let mesh = Mesh::start(&["--demo", "catalog"]);
-    assert_eq!(before, rules(), "a link appeared on the host");
-    drop(mesh);
-    assert_eq!(before, rules());
+    for signal in [Signal::TERM, Signal::KILL] {
+        let before = host();
+        let mesh = Mesh::start(&["--demo", "catalog"]);
+        assert_eq!(before, host(), "while the mesh runs");
+        let home = mesh.stop(signal);
+        assert_eq!(before, host(), "after {signal:?}");
+        drop(home);
+    }
 }
