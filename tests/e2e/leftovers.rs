@@ -100,7 +100,10 @@ fn host() -> (Vec<String>, Option<String>) {
     let links = links.lines().map(|it| it.split(':').next().unwrap_or("").trim().to_owned());
     let root = rustix::process::geteuid().is_root();
     let rules = root.then(|| {
-        let output = Command::new("/usr/sbin/nft").args(["--stateless", "list", "ruleset"]).output().unwrap();
+        let output = Command::new("/usr/sbin/nft")
+            .args(["--stateless", "list", "ruleset"])
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     });
