@@ -5,10 +5,12 @@
 use std::{
     future::{Ready, ready},
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,10 +38,13 @@ pub(super) const SOTW: &str =
 
 /// Largest request: a proxy that comes back names the versions of all that it has.
 const LARGEST_REQUEST: usize = 64 << 20;
+/// What is thrown away of a stranger's request, in bytes, and how long that is waited for.
+const DISCARDED: usize = 16 << 10;
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Responses that wait for the network.
 const WAITING: usize = 16;
 
-/// Answers one gRPC call of somebody who must prove who it is: before that, nothing of its body is read.
+/// Answers one gRPC call of somebody who must prove who it is: before that, nothing of its body is looked at.
 pub(super) async fn secure(
     shared: Arc<Shared>,
     request: Request<Incoming>,
@@ -59,8 +64,20 @@ pub(super) async fn secure(
                 call(shared, request, Some(caller.identity)).await
             }
         }
-        Err(status) => status.into_http(),
+        Err(status) => {
+            discard(request.into_body()).await;
+            status.into_http()
+        }
     }
+}
+
+/// Throws away what a stranger still sends, for a moment and up to a bound: some clients make of an answer in the middle of their
+/// request a reset without reason.
+async fn discard(body: Incoming) {
+    let mut body = Limited::new(body, DISCARDED);
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whoever sends longer gets its answer all the same.
+    tokio::time::timeout(PATIENCE, rest).await.ok();
 }
 
 /// Answers one gRPC call for xDS, of a proxy that has proven its identity, or of anybody.
