@@ -188,6 +188,23 @@ fn each_step_of_the_start_that_fails_is_named_and_leaves_nothing() {
 }
 
 #[test]
+fn a_missing_privilege_is_named() {
+    let home = Home::new();
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "setpriv", "--bounding-set=-sys_admin"])
+        .args(["--inh-caps=-sys_admin"])
+        .arg(lateen())
+        .args(["up", "--ports", "auto", "--home"])
+        .arg(home.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Operation not permitted") && said.contains("--privileged"), "{said}");
+    assert!(!home.path().join("state.redb").exists(), "nothing was started");
+}
+
+#[test]
 fn a_full_disk_is_named_at_the_start() {
     for size in ["4k", "100k", "200k"] {
         let home = Home::new();

@@ -1,6 +1,7 @@
 //! The way out: connections that leave the mesh's networks are dialled from the host.
 
 use crate::netns::Netns;
+use crate::relay::relay;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +20,7 @@ pub(crate) async fn run(netns: Netns) -> io::Result<()> {
         match listener.accept().await {
             Ok((from, _)) => {
                 tokio::spawn(async move {
-                    if let Err(error) = relay(from, address).await {
+                    if let Err(error) = leave(from, address).await {
                         tracing::debug!(%error, "egress connection ended");
                     }
                 });
@@ -33,23 +34,10 @@ pub(crate) async fn run(netns: Netns) -> io::Result<()> {
     }
 }
 
-async fn relay(mut from: TcpStream, own: SocketAddr) -> io::Result<()> {
+async fn leave(from: TcpStream, own: SocketAddr) -> io::Result<()> {
     let to = SocketAddr::from(rustix::net::sockopt::ip_original_dst(&from)?);
     if to == own {
         return Err(io::Error::other("not redirected: somebody dialled the egress itself"));
     }
-    let dialled = tokio::time::timeout(CONNECT, TcpStream::connect(to)).await;
-    let mut out = match dialled {
-        Ok(Ok(out)) => out,
-        refused => {
-            // A reset tells the pod at once what a closed connection would not.
-            from.set_zero_linger()?;
-            refused.map_err(io::Error::other)??;
-            return Ok(());
-        }
-    };
-    from.set_nodelay(true)?;
-    out.set_nodelay(true)?;
-    tokio::io::copy_bidirectional(&mut from, &mut out).await?;
-    Ok(())
+    relay(from, TcpStream::connect(to), CONNECT).await
 }

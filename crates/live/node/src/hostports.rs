@@ -5,11 +5,12 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::netns::Netns;
+use crate::relay::relay;
 
 /// Which port leads where.
 type Wanted = BTreeMap<u16, BTreeSet<SocketAddrV4>>;
@@ -76,7 +77,11 @@ async fn accept(listener: TcpListener, port: u16, netns: Netns, wanted: watch::R
                 });
                 let netns = netns.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = relay(from, to, &netns).await {
+                    let dial = async {
+                        let to = to.ok_or_else(|| io::Error::other("no gateway pod is ready"))?;
+                        netns.dial(SocketAddr::V4(to)).await
+                    };
+                    if let Err(error) = relay(from, dial, CONNECT).await {
                         tracing::debug!(%error, port, "a connection of a host port ended");
                     }
                 });
@@ -88,24 +93,4 @@ async fn accept(listener: TcpListener, port: u16, netns: Netns, wanted: watch::R
             }
         }
     }
-}
-
-async fn relay(mut from: TcpStream, to: Option<SocketAddrV4>, netns: &Netns) -> io::Result<()> {
-    let dialled = match to {
-        Some(to) => tokio::time::timeout(CONNECT, netns.dial(SocketAddr::V4(to))).await,
-        None => Ok(Err(io::Error::other("no gateway pod is ready"))),
-    };
-    let mut out = match dialled {
-        Ok(Ok(out)) => out,
-        refused => {
-            // A reset tells the caller at once what a closed connection would not.
-            from.set_zero_linger()?;
-            refused.map_err(io::Error::other)??;
-            return Ok(());
-        }
-    };
-    from.set_nodelay(true)?;
-    out.set_nodelay(true)?;
-    tokio::io::copy_bidirectional(&mut from, &mut out).await?;
-    Ok(())
 }

@@ -16,6 +16,7 @@ mod kubelet;
 mod logs;
 mod netlink;
 mod netns;
+mod relay;
 pub mod sandbox;
 
 pub use agent::{Config, HostPort, Upstream, Withdrawn, run};
