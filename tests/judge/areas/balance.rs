@@ -425,7 +425,8 @@ fn policies() -> Vec<Case> {
         hash("a ring by MURMUR", "{header: {header_name: x-user}}", &format!("{ring}, ring_hash_lb_config: {{hash_function: MURMUR_HASH_2}}"), &users),
         hash("a small maglev table", "{header: {header_name: x-user}}", &format!("{maglev}, maglev_lb_config: {{table_size: 251}}"), &users),
         hash("a maglev table that is no prime is refused", "{header: {header_name: x-user}}", &format!("{maglev}, maglev_lb_config: {{table_size: 250}}"), &["GET /"]),
-        hash("hash by host names", "{header: {header_name: x-user}}", "lb_policy: RING_HASH, common_lb_config: {consistent_hashing_lb_config: {use_hostname_for_hashing: true}}, hosts: [{name: a, hostname: h-a}, {name: b, hostname: h-b}, {name: c, hostname: h-c}]", &users),
+        hash("hash by host names is refused for hosts without DNS", "{header: {header_name: x-user}}", "lb_policy: RING_HASH, common_lb_config: {consistent_hashing_lb_config: {use_hostname_for_hashing: true}}, hosts: [{name: a, hostname: h-a}, {name: b, hostname: h-b}, {name: c, hostname: h-c}]", &users),
+        hash("hash by host names", "{header: {header_name: x-user}}", "type: STRICT_DNS, lb_policy: RING_HASH, common_lb_config: {consistent_hashing_lb_config: {use_hostname_for_hashing: true}}, hosts: [{name: a, hostname: h-a}, {name: b, hostname: h-b}, {name: c, hostname: h-c}]", &users),
         hash("hash by a key in metadata", "{header: {header_name: x-user}}", "lb_policy: RING_HASH, hosts: [{name: a, metadata: {filter_metadata: {envoy.lb: {hash_key: one}}}}, {name: b, metadata: {filter_metadata: {envoy.lb: {hash_key: two}}}}, {name: c, metadata: {filter_metadata: {envoy.lb: {hash_key: three}}}}]", &users),
         hash("bounded load", "{header: {header_name: x-user}}", "lb_policy: RING_HASH, common_lb_config: {consistent_hashing_lb_config: {hash_balance_factor: 200}}, hosts: [a, b]", &users),
     ]);

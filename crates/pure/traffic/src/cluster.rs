@@ -11,7 +11,10 @@ pub use endpoints::{Endpoint, Endpoints, Health, Locality, Place};
 pub(crate) use slow_start::SlowStart;
 use xds::core;
 
-use crate::{http::Http2Settings, upstream::OutlierPolicy};
+use crate::{
+    http::Http2Settings,
+    upstream::{Hasher, OutlierPolicy},
+};
 
 /// A cluster as it is configured. Spec: Envoy `Cluster`.
 #[derive(Clone, Debug)]
@@ -60,6 +63,8 @@ pub struct Cluster {
     pub(crate) panic_threshold: f64,
     pub(crate) locality_weighted: bool,
     pub(crate) hash_hostnames: bool,
+    /// How much of its share of the active requests a host that is picked by hash may have, in percent.
+    pub(crate) hash_balance: Option<u32>,
     pub(crate) limits: Limits,
     pub(crate) outlier: Option<OutlierPolicy>,
     /// The hosts, unless they come from elsewhere.
@@ -148,6 +153,7 @@ pub(crate) enum Balance {
     RingHash {
         min: u64,
         max: u64,
+        hasher: Hasher,
     },
     Maglev {
         size: u64,

@@ -1,6 +1,7 @@
 //! Upstreams: what changes while traffic flows, by cluster. It outlives tables.
 
 mod balance;
+mod bounded;
 mod edf;
 mod hashing;
 mod host;
@@ -17,6 +18,7 @@ use std::{
     },
 };
 
+pub(crate) use hashing::Hasher;
 pub use host::{Host, HostId};
 pub(crate) use outlier::OutlierPolicy;
 pub use seat::{Connection, Refusal, Retrying, Seat, Waiting};

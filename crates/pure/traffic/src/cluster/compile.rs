@@ -75,6 +75,7 @@ impl Cluster {
             panic_threshold: threshold.clamp(0.0, 100.0),
             locality_weighted: picking.locality_weighted,
             hash_hostnames: picking.hash_hostnames,
+            hash_balance: picking.hash_balance,
             limits: limits(cluster.circuit_breakers.as_ref()),
             outlier: None,
             endpoints,

@@ -11,6 +11,7 @@ use xds::{
 use crate::{
     cluster::{Balance, Discovery, SlowStart},
     compile::{Bad, Within as _, unpack},
+    upstream::Hasher,
 };
 
 /// Envoy's size of a maglev table.
@@ -25,13 +26,14 @@ pub(crate) struct Picking {
     pub(crate) slow_start: Option<SlowStart>,
     pub(crate) locality_weighted: bool,
     pub(crate) hash_hostnames: bool,
+    pub(crate) hash_balance: Option<u32>,
 }
 
 impl Picking {
     pub(crate) fn compile(cluster: &proto::Cluster, discovery: &Discovery) -> Result<Self, Bad> {
         let picking = match &cluster.load_balancing_policy {
             Some(policy) => Self::typed(policy).within("load_balancing_policy")?,
-            None => Self::plain(cluster)?,
+            None => Self::plain(cluster, discovery)?,
         };
         let is_original = matches!(discovery, Discovery::OriginalDst { .. });
         if is_original != (picking.balance == Balance::Provided) {
@@ -42,11 +44,17 @@ impl Picking {
     }
 
     fn of(balance: Balance) -> Self {
-        Self { balance, slow_start: None, locality_weighted: false, hash_hostnames: false }
+        Self {
+            balance,
+            slow_start: None,
+            locality_weighted: false,
+            hash_hostnames: false,
+            hash_balance: None,
+        }
     }
 
     /// The older words: `lb_policy` and what belongs to it.
-    fn plain(cluster: &proto::Cluster) -> Result<Self, Bad> {
+    fn plain(cluster: &proto::Cluster, discovery: &Discovery) -> Result<Self, Bad> {
         let mut slow_start = None;
         let balance = match (cluster.lb_policy(), &cluster.lb_config) {
             (LbPolicy::RoundRobin, Some(LbConfig::RoundRobinLbConfig(config))) => {
@@ -62,14 +70,13 @@ impl Picking {
             (LbPolicy::LeastRequest, _) => least_request(None, None)?,
             (LbPolicy::Random, _) => Balance::Random,
             (LbPolicy::RingHash, Some(LbConfig::RingHashLbConfig(config))) => {
-                if config.hash_function() != ring_hash_lb_config::HashFunction::XxHash {
-                    return Err(Bad::unsupported(
-                        "ring_hash_lb_config.hash_function MURMUR_HASH_2",
-                    ));
-                }
-                ring(config.minimum_ring_size, config.maximum_ring_size)?
+                let hasher = match config.hash_function() {
+                    ring_hash_lb_config::HashFunction::XxHash => Hasher::Xx,
+                    ring_hash_lb_config::HashFunction::MurmurHash2 => Hasher::Murmur2,
+                };
+                ring(config.minimum_ring_size, config.maximum_ring_size, hasher)?
             }
-            (LbPolicy::RingHash, _) => ring(None, None)?,
+            (LbPolicy::RingHash, _) => ring(None, None, Hasher::Xx)?,
             (LbPolicy::Maglev, Some(LbConfig::MaglevLbConfig(config))) => {
                 maglev(config.table_size)?
             }
@@ -81,9 +88,8 @@ impl Picking {
         };
         let common = cluster.common_lb_config.clone().unwrap_or_default();
         let hashing = common.consistent_hashing_lb_config;
-        if hashing.as_ref().is_some_and(|hashing| hashing.hash_balance_factor.is_some()) {
-            return Err(Bad::unsupported("common_lb_config.hash_balance_factor"));
-        }
+        let factor = hashing.as_ref().and_then(|hashing| hashing.hash_balance_factor);
+        let hash_balance = balance_factor(factor).within("common_lb_config")?;
         // Zones are weighed against those of the proxy's own cluster, which no bootstrap of ours names: Envoy without one
         // leaves such a rule aside too.
         let locality_weighted = matches!(
@@ -91,7 +97,18 @@ impl Picking {
             Some(common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(_))
         );
         let hash_hostnames = hashing.is_some_and(|hashing| hashing.use_hostname_for_hashing);
-        Ok(Self { balance, slow_start, locality_weighted, hash_hostnames })
+        if hash_hostnames && *discovery != Discovery::StrictDns {
+            let why = "only the hosts of a STRICT_DNS cluster are sure to have names";
+            return Err(Bad::new("common_lb_config.use_hostname_for_hashing", why));
+        }
+        let picking = Self {
+            balance,
+            slow_start,
+            locality_weighted,
+            hash_hostnames,
+            hash_balance: hash_balance.filter(|_| picks_by_hash(&balance)),
+        };
+        Ok(picking)
     }
 
     /// The newer words: the first of the list that we know.
@@ -135,23 +152,35 @@ impl Picking {
             Self::of(Balance::Provided)
         } else if any.is::<proto::RingHash>() {
             let config: proto::RingHash = unpack(any)?;
-            if config.hash_function() == proto::ring_hash::HashFunction::MurmurHash2 {
-                return Err(Bad::unsupported("hash_function MURMUR_HASH_2"));
-            }
-            if config.hash_balance_factor.is_some() {
-                return Err(Bad::unsupported("hash_balance_factor"));
-            }
+            use proto::ring_hash::HashFunction;
+            let hasher = match config.hash_function() {
+                HashFunction::DefaultHash | HashFunction::XxHash => Hasher::Xx,
+                HashFunction::MurmurHash2 => Hasher::Murmur2,
+            };
             let common = config.consistent_hashing_lb_config.as_ref();
+            let common = common.map(hashing).transpose()?;
+            // The older fields speak where the newer message is not there.
+            let (hash_hostnames, hash_balance) = match common {
+                Some(common) => common,
+                None => {
+                    (config.use_hostname_for_hashing, balance_factor(config.hash_balance_factor)?)
+                }
+            };
             Self {
                 locality_weighted: config.locality_weighted_lb_config.is_some(),
-                hash_hostnames: config.use_hostname_for_hashing || hashes_hostnames(common)?,
-                ..Self::of(ring(config.minimum_ring_size, config.maximum_ring_size)?)
+                hash_hostnames,
+                hash_balance,
+                ..Self::of(ring(config.minimum_ring_size, config.maximum_ring_size, hasher)?)
             }
         } else if any.is::<proto::Maglev>() {
             let config: proto::Maglev = unpack(any)?;
+            let common = config.consistent_hashing_lb_config.as_ref();
+            let (hash_hostnames, hash_balance) =
+                common.map(hashing).transpose()?.unwrap_or_default();
             Self {
                 locality_weighted: config.locality_weighted_lb_config.is_some(),
-                hash_hostnames: hashes_hostnames(config.consistent_hashing_lb_config.as_ref())?,
+                hash_hostnames,
+                hash_balance,
                 ..Self::of(maglev(config.table_size)?)
             }
         } else {
@@ -169,15 +198,28 @@ fn is_weighted(config: Option<&proto::LocalityLbConfig>) -> bool {
     )
 }
 
-fn hashes_hostnames(config: Option<&proto::ConsistentHashingLbConfig>) -> Result<bool, Bad> {
-    let Some(config) = config else { return Ok(false) };
-    if config.hash_balance_factor.is_some() {
-        return Err(Bad::unsupported("consistent_hashing_lb_config.hash_balance_factor"));
-    }
+/// Whether names are hashed, and how much load a host may have.
+fn hashing(config: &proto::ConsistentHashingLbConfig) -> Result<(bool, Option<u32>), Bad> {
+    let field = "consistent_hashing_lb_config";
     if !config.hash_policy.is_empty() {
         return Err(Bad::unsupported("consistent_hashing_lb_config.hash_policy"));
     }
-    Ok(config.use_hostname_for_hashing)
+    let balance = balance_factor(config.hash_balance_factor).within(field)?;
+    Ok((config.use_hostname_for_hashing, balance))
+}
+
+/// Below a fair share there would be work that nobody may take.
+fn balance_factor(factor: Option<u32>) -> Result<Option<u32>, Bad> {
+    match factor {
+        Some(percent) if percent < 100 => {
+            Err(Bad::new("hash_balance_factor", "must be at least 100"))
+        }
+        factor => Ok(factor),
+    }
+}
+
+fn picks_by_hash(balance: &Balance) -> bool {
+    matches!(balance, Balance::RingHash { .. } | Balance::Maglev { .. })
 }
 
 fn old_slow_start(
@@ -202,13 +244,13 @@ fn least_request(choices: Option<u32>, bias: Option<f64>) -> Result<Balance, Bad
     Ok(Balance::LeastRequest { choices: choices.unwrap_or(2).max(2), bias })
 }
 
-fn ring(min: Option<u64>, max: Option<u64>) -> Result<Balance, Bad> {
+fn ring(min: Option<u64>, max: Option<u64>, hasher: Hasher) -> Result<Balance, Bad> {
     let (min, max) = (min.unwrap_or(1024), max.unwrap_or(MAX_RING));
     if MAX_RING < min.max(max) || max < min {
         let why = format!("must be at most {MAX_RING}, and the minimum at most the maximum");
         return Err(Bad::new("ring_hash_lb_config.minimum_ring_size", why));
     }
-    Ok(Balance::RingHash { min, max })
+    Ok(Balance::RingHash { min, max, hasher })
 }
 
 fn maglev(size: Option<u64>) -> Result<Balance, Bad> {
@@ -263,7 +305,8 @@ mod tests {
             ..Default::default()
         });
         let ring = ring.unwrap();
-        assert_eq!(ring.balance, Balance::RingHash { min: 7, max: MAX_RING });
+        let hasher = Hasher::Xx;
+        assert_eq!(ring.balance, Balance::RingHash { min: 7, max: MAX_RING, hasher });
         assert!(ring.hash_hostnames && !ring.locality_weighted);
     }
 
@@ -271,8 +314,10 @@ mod tests {
     fn what_is_not_done_is_refused_by_name() {
         let full = proto::LeastRequest { enable_full_scan: Some(true), ..Default::default() };
         assert!(typed(&full).unwrap_err().field.contains("FULL_SCAN"));
-        let bounded = proto::RingHash { hash_balance_factor: Some(120), ..Default::default() };
+        let bounded = proto::RingHash { hash_balance_factor: Some(99), ..Default::default() };
         assert_eq!(typed(&bounded).unwrap_err().field, "hash_balance_factor");
+        let bounded = proto::RingHash { hash_balance_factor: Some(120), ..Default::default() };
+        assert_eq!(typed(&bounded).unwrap().hash_balance, Some(120));
         assert!(typed(&proto::PickFirst::default()).unwrap_err().why.contains("PickFirst"));
         assert!(least_request(None, Some(-1.0)).is_err());
     }

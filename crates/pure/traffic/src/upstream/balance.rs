@@ -7,6 +7,7 @@ use crate::{
     dice::Dice,
     moment::Moment,
     upstream::{
+        bounded,
         edf::Schedule,
         hashing::{Maglev, Ring, Share},
         host::{Host, Hosts},
@@ -304,7 +305,16 @@ impl Pool {
         let picker = self.picker.get_or_insert_with(begin);
         let warms = cluster.slow_start.as_ref();
         let factor = |host: &Host| warms.map_or(1.0, |slow| slow.factor(host.age(wish.now)));
-        let at = picker.pick(hosts, (hash, wish.attempt), factor, dice)?;
+        let mut at = picker.pick(hosts, (hash, wish.attempt), factor, dice)?;
+        if let Some(factor) = cluster.hash_balance {
+            let active: Vec<u32> = hosts.iter().map(|host| host.active_requests()).collect();
+            let sum: f64 = hosts.iter().map(|host| f64::from(host.weight())).sum();
+            let share = |at: usize| match shares {
+                Some(shares) => shares[at],
+                None => f64::from(hosts[at].weight()) / sum,
+            };
+            at = bounded::pick(at, hash, factor, &active, share);
+        }
         hosts.get(at).cloned()
     }
 }
@@ -366,7 +376,9 @@ impl Picker {
                 });
                 Self::Weighted(sums.collect())
             }
-            Balance::RingHash { min, max } => Self::Ring(Ring::new(&hashed(), min, max)),
+            Balance::RingHash { min, max, hasher } => {
+                Self::Ring(Ring::new(&hashed(), (min, max), hasher))
+            }
             Balance::Maglev { size } => Self::Maglev(Maglev::new(&hashed(), size)),
         }
     }

@@ -9,6 +9,45 @@ pub(crate) struct Share<'a> {
     pub(crate) weight: f64,
 }
 
+/// Which function makes the hashes of a ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hasher {
+    /// xxHash64.
+    #[default]
+    Xx,
+    /// MurmurHash2 with 64 bits, as the standard library of GCC has it.
+    Murmur2,
+}
+
+impl Hasher {
+    fn hash(self, bytes: &[u8]) -> u64 {
+        match self {
+            Self::Xx => xxh64(bytes, 0),
+            Self::Murmur2 => murmur2(bytes),
+        }
+    }
+}
+
+/// MurmurHash2 with 64 bits and the seed of GCC's `std::hash`. Spec: Austin Appleby, `MurmurHash64A`.
+fn murmur2(bytes: &[u8]) -> u64 {
+    const SEED: u64 = 0xc70f_6907;
+    const FACTOR: u64 = 0xc6a4_a793_5bd1_e995;
+    let mix = |value: u64| value ^ (value >> 47);
+    let mut hash = SEED ^ (bytes.len() as u64).wrapping_mul(FACTOR);
+    let words = bytes.chunks_exact(8);
+    let rest = words.remainder();
+    for word in words {
+        let word = u64::from_le_bytes(word.try_into().expect("a chunk of eight"));
+        let data = mix(word.wrapping_mul(FACTOR)).wrapping_mul(FACTOR);
+        hash = (hash ^ data).wrapping_mul(FACTOR);
+    }
+    if !rest.is_empty() {
+        let data = rest.iter().rev().fold(0, |data, byte| data << 8 | u64::from(*byte));
+        hash = (hash ^ data).wrapping_mul(FACTOR);
+    }
+    mix(mix(hash).wrapping_mul(FACTOR))
+}
+
 /// A ring of hashes. Spec: Envoy, "Ring hash", ketama with xxHash64.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -17,7 +56,7 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(crate) fn new(shares: &[Share<'_>], min: u64, max: u64) -> Self {
+    pub(crate) fn new(shares: &[Share<'_>], (min, max): (u64, u64), hasher: Hasher) -> Self {
         let Some(least) = shares.iter().map(|share| share.weight).reduce(f64::min) else {
             return Self { entries: Vec::new() };
         };
@@ -34,7 +73,7 @@ impl Ring {
                 key.push_str(share.key);
                 key.push('_');
                 key.push_str(&replica.to_string());
-                entries.push((xxh64(key.as_bytes(), 0), host));
+                entries.push((hasher.hash(key.as_bytes()), host));
                 replica += 1;
                 current += 1.0;
             }
@@ -165,17 +204,17 @@ mod tests {
     #[test]
     fn a_ring_has_a_whole_number_of_hashes_for_the_least_host() {
         // Three hosts and at least 1024: 342 for each, so 1026.
-        let ring = Ring::new(&shares(&KEYS[..3], &[1.0; 3]), 1024, 8_388_608);
+        let ring = Ring::new(&shares(&KEYS[..3], &[1.0; 3]), (1024, 8_388_608), Hasher::Xx);
         assert_eq!(ring.entries.len(), 1026);
-        let ring = Ring::new(&shares(&KEYS[..2], &[1.0, 2.0]), 3, 8_388_608);
+        let ring = Ring::new(&shares(&KEYS[..2], &[1.0, 2.0]), (3, 8_388_608), Hasher::Xx);
         assert_eq!(ring.entries.len(), 3);
-        let small = Ring::new(&shares(&KEYS, &[1.0; 5]), 1024, 2000);
+        let small = Ring::new(&shares(&KEYS, &[1.0; 5]), (1024, 2000), Hasher::Xx);
         assert!(small.entries.len() <= 2000);
     }
 
     #[test]
     fn the_next_hash_on_the_ring_decides() {
-        let ring = Ring::new(&shares(&KEYS, &[1.0; 5]), 5, 5);
+        let ring = Ring::new(&shares(&KEYS, &[1.0; 5]), (5, 5), Hasher::Xx);
         for (at, (hash, host)) in ring.entries.iter().enumerate() {
             assert_eq!(ring.pick(*hash, 0), Some(*host as usize));
             let next = ring.entries[(at + 1) % 5].1 as usize;
@@ -186,15 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn murmur_is_that_of_gcc() {
+        // `std::hash<std::string>` of libstdc++ on a machine with 64 bits.
+        for (text, hash) in [("", 6_142_509_188_972_423_790), ("foo", 9_631_199_822_919_835_226)] {
+            assert_eq!(murmur2(text.as_bytes()), hash, "{text}");
+        }
+    }
+
+    #[test]
     fn no_host_no_pick() {
-        assert_eq!(Ring::new(&[], 1024, 1024).pick(7, 0), None);
+        assert_eq!(Ring::new(&[], (1024, 1024), Hasher::Xx).pick(7, 0), None);
         assert_eq!(Maglev::new(&[], 65_537).pick(7, 1), None);
     }
 
     #[test]
     fn weights_share_the_keys() {
         let weights = [1.0, 1.0, 2.0, 4.0, 2.0];
-        let ring = Ring::new(&shares(&KEYS, &weights), 65_536, 8_388_608);
+        let ring = Ring::new(&shares(&KEYS, &weights), (65_536, 8_388_608), Hasher::Xx);
         let maglev = Maglev::new(&shares(&KEYS, &weights), 65_537);
         for spread in [spread(|h| ring.pick(h, 0), 5), spread(|h| maglev.pick(h, 0), 5)] {
             for (share, weight) in spread.iter().zip(weights) {
@@ -207,7 +254,10 @@ mod tests {
     fn a_new_host_takes_only_its_own_share() {
         let (four, five) = (shares(&KEYS[..4], &[1.0; 4]), shares(&KEYS, &[1.0; 5]));
         // With as many hashes for each host before and after, keys move to the new host only.
-        let (old, new) = (Ring::new(&four, 8000, 8000), Ring::new(&five, 10_000, 10_000));
+        let (old, new) = (
+            Ring::new(&four, (8000, 8000), Hasher::Xx),
+            Ring::new(&five, (10_000, 10_000), Hasher::Xx),
+        );
         let moved: Vec<_> = hashes().filter(|h| old.pick(*h, 0) != new.pick(*h, 0)).collect();
         assert!(moved.len() < 2_200, "{}", moved.len());
         assert!(moved.iter().all(|hash| new.pick(*hash, 0) == Some(4)));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use xds::core;
+use xds::{core, wkt};
 
 use crate::{
     cluster::{Endpoint, Health, Place},
@@ -36,6 +36,8 @@ pub struct Host {
     address: SocketAddr,
     address_text: String,
     hostname: Box<str>,
+    /// What is hashed for it instead of its address. Spec: Envoy, `hash_key` under `envoy.lb`.
+    hash_key: Option<Box<str>>,
     place: Place,
     metadata: Option<core::Metadata>,
     weight: AtomicU32,
@@ -72,6 +74,7 @@ impl Host {
             address,
             address_text: address.to_string(),
             hostname: endpoint.hostname.as_str().into(),
+            hash_key: endpoint.metadata.as_ref().and_then(named_hash_key),
             place: place.clone(),
             metadata: endpoint.metadata.clone(),
             weight: AtomicU32::new(endpoint.weight),
@@ -222,7 +225,19 @@ impl Host {
 
     /// What is hashed for it on rings.
     pub(crate) fn hash_key(&self, by_hostname: bool) -> &str {
-        if by_hostname && !self.hostname.is_empty() { &self.hostname } else { &self.address_text }
+        match &self.hash_key {
+            Some(key) => key,
+            None if by_hostname && !self.hostname.is_empty() => &self.hostname,
+            None => &self.address_text,
+        }
+    }
+}
+
+fn named_hash_key(metadata: &core::Metadata) -> Option<Box<str>> {
+    let key = metadata.filter_metadata.get("envoy.lb")?.fields.get("hash_key")?;
+    match &key.kind {
+        Some(wkt::value::Kind::StringValue(key)) if !key.is_empty() => Some(key.as_str().into()),
+        _ => None,
     }
 }
 
