@@ -157,7 +157,7 @@ pub(crate) struct Normalization {
 pub(crate) enum Normal<'a> {
     /// This is the path.
     Path(Cow<'a, str>),
-    /// The path climbs above its root, or holds escaped slashes that are forbidden: 400.
+    /// The path holds a null byte, or escaped slashes that are forbidden: 400.
     Rejected,
     /// The client is sent to the normal path.
     Redirect(String),
@@ -176,7 +176,7 @@ impl Normalization {
             current = Cow::Owned(unescape_slashes(&current));
         }
         if self.dot_segments && needs_normalizing(&current) {
-            match remove_dot_segments(&current) {
+            match canonical(&current) {
                 Some(normal) => current = Cow::Owned(normal),
                 None => return Normal::Rejected,
             }
@@ -211,16 +211,26 @@ fn unescape_slashes(path: &str) -> String {
     out
 }
 
-/// Whether a path has anything that [`remove_dot_segments`] could change.
+/// Whether a path has anything that [`canonical`] could change.
 fn needs_normalizing(path: &str) -> bool {
-    path.contains("/.") || path.contains(['\\', '%'])
+    path.contains("/.")
+        || path.bytes().any(|byte| byte == b'%' || byte == b'\\' || is_escaped(byte))
 }
 
-/// Resolves `.` and `..`, turns `\` into `/` and decodes what needs no escape. `None` when the path climbs above its root.
+/// Bytes that stand in a path only as escapes.
+const fn is_escaped(byte: u8) -> bool {
+    byte <= b' '
+        || byte >= 0x7f
+        || matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
+/// Resolves `.` and `..`, turns `\` into `/`, decodes what needs no escape and escapes what does. A path that climbs
+/// above its root stays there. `None` when it holds a null byte, which ends a path for some readers.
 ///
 /// Spec: RFC 3986, section 5.2.4, as the URL library of Chromium does it, which Envoy uses.
-fn remove_dot_segments(path: &str) -> Option<String> {
-    let decoded = decode_unreserved(path);
+fn canonical(path: &str) -> Option<String> {
+    let bare = without_parameters(path);
+    let decoded = decode_unreserved(&bare)?;
     let mut segments: Vec<&str> = Vec::new();
     let mut parts = decoded.split('/').skip(1).peekable();
     while let Some(part) = parts.next() {
@@ -232,7 +242,7 @@ fn remove_dot_segments(path: &str) -> Option<String> {
                 }
             }
             ".." => {
-                segments.pop()?;
+                segments.pop();
                 if is_last {
                     segments.push("");
                 }
@@ -247,29 +257,64 @@ fn remove_dot_segments(path: &str) -> Option<String> {
     }))
 }
 
-/// Decodes escapes of letters, digits, `-`, `.`, `_` and `~`, and turns backslashes round.
-fn decode_unreserved(path: &str) -> String {
+/// Cuts off the parameters of `.` and `..`, by which who cuts off all parameters would climb later.
+fn without_parameters(path: &str) -> Cow<'_, str> {
+    let is_dots = |segment: &str| segment.starts_with(".;") || segment.starts_with("..;");
+    if !path.split('/').any(is_dots) {
+        return Cow::Borrowed(path);
+    }
+    let bare = path.split('/').map(|segment| match segment.split_once(';') {
+        Some((dots, _)) if is_dots(segment) => dots,
+        _ => segment,
+    });
+    Cow::Owned(bare.collect::<Vec<_>>().join("/"))
+}
+
+/// Decodes escapes of letters, digits, `-`, `.`, `_` and `~`, escapes what may not stand in a path, and turns
+/// backslashes round. `None` when there is a null byte.
+fn decode_unreserved(path: &str) -> Option<String> {
     let bytes = path.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
+    let mut out = String::with_capacity(bytes.len());
     let mut at = 0;
-    while at < bytes.len() {
-        let decoded = (bytes[at] == b'%')
-            .then(|| std::str::from_utf8(bytes.get(at + 1..at + 3)?).ok())
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte));
-        match decoded {
+    // Where a percent sign stands that begins no escape.
+    let mut bare = Vec::new();
+    while let Some(byte) = bytes.get(at).copied() {
+        at += 1;
+        let escaped = (byte == b'%').then(|| escape_at(bytes, at)).flatten();
+        match escaped {
+            Some(0) => return None,
             Some(byte) => {
-                out.push(byte);
-                at += 3;
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    out.push(char::from(byte));
+                } else {
+                    out.push_str(&path[at - 1..at + 2]);
+                }
+                at += 2;
             }
+            None if byte == 0 => return None,
+            None if byte == b'\\' => out.push('/'),
+            None if is_escaped(byte) => out.push_str(&format!("%{byte:02X}")),
             None => {
-                out.push(if bytes[at] == b'\\' { b'/' } else { bytes[at] });
-                at += 1;
+                if byte == b'%' {
+                    bare.push(out.len());
+                }
+                out.push(char::from(byte));
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    // What was decoded behind it may have made an escape of it: the next reader must not decode twice.
+    for at in bare.into_iter().rev() {
+        if escape_at(out.as_bytes(), at + 1).is_some() {
+            out.insert_str(at + 1, "25");
+        }
+    }
+    Some(out)
+}
+
+/// The byte whose two digits stand here.
+fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
 }
 
 fn merge_slashes(path: &str) -> String {
@@ -376,14 +421,27 @@ mod tests {
             (base, "/a/..", "/"),
             (base, "/a/b/.", "/a/b/"),
             (base, "/a%2e%2E/b", "/a../b"),
-            (base, "/%2e%2e/a", "!"),
+            (base, "/%2e%2e/a", "/a"),
+            (base, "/a%00b", "!"),
+            (base, "/a%01b", "/a%01b"),
+            (base, "/{a}|^\"<`>", "/%7Ba%7D%7C%5E%22%3C%60%3E"),
+            (base, "/%%34%31", "/%2541"),
+            (base, "/%%341", "/%2541"),
+            (base, "/%4%31", "/%2541"),
+            (base, "/%zz%41", "/%zzA"),
+            (base, "/../../a/../../b", "/b"),
+            (base, "/a;p=1/..;/b/./", "/b/"),
+            (base, "/a/.;x/b", "/a/b"),
+            (base, "/a/..;x\\b", "/"),
+            (base, "/a/%2e%2e;x/b", "/a/..;x/b"),
+            (base, "/a/...;x/b", "/a/...;x/b"),
             (base, "/a\\b", "/a/b"),
             (base, "/a//b", "/a//b"),
             (base, "/%41%2Fb", "/A%2Fb"),
             (base, "/%", "/%"),
             (merge, "//a///b", "/a/b"),
             (decode, "/a%2f..%5Cb", "/b"),
-            (base, "/..", "!"),
+            (base, "/..", "/"),
         ];
         for (how, path, expected) in table {
             let told = match how.apply(path) {
