@@ -186,7 +186,8 @@ fn connections() -> Vec<Case> {
                 "GET / | x-say: connection: close",
             ],
         ),
-        kept("HTTP/1.0 refused by default", "main", &["GET / HTTP/1.0"]),
+        // Envoy refuses it before it has read the token.
+        kept("HTTP/1.0 refused by default", "main", &["GET / HTTP/1.0"]).without_flags(),
         kept("HTTP/1.0", "old", &["GET / HTTP/1.0"]),
         kept(
             "HTTP/1.0 kept alive",

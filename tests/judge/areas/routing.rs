@@ -435,7 +435,8 @@ fn domains() -> Vec<Case> {
             &[
                 "GET http://the-request-line-s-authority.judge/x?y | host: other.dom",
                 "GET http://the-request-line-s-authority.judge | host: other.dom",
-                "GET http://other.dom/ ",
+                "GET http://other.dom/",
+                "GET http://the-request-line-s-authority.judge?q",
                 "GET https://the-request-line-s-authority.judge/",
             ],
         ),

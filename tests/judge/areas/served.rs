@@ -365,7 +365,7 @@ fn rules() -> Vec<Rule> {
                 "GET / | host: nobody.at.all",
                 "GET / | host: a",
                 "GET / | host: a.default.svc.cluster.local:80",
-                "GET / | host: b | x-do: 200",
+                "GET / | host: c | x-do: 200",
             ],
         ),
     ]

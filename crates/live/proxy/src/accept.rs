@@ -107,7 +107,11 @@ async fn connection(
         tracing::debug!(%name, %source, "refused a connection to the redirect port itself");
         return false;
     }
-    let mut peer = Peer::new(unmapped(source), destination);
+    let source = unmapped(source);
+    let mut peer = match destination == local {
+        true => Peer::new(source, destination),
+        false => Peer::redirected(source, destination),
+    };
     let listener = now.table.accept(&bound, &peer);
     drop(now);
     let wire = Wire::new(stream);
@@ -136,8 +140,13 @@ async fn connection(
                 version: Cell::new(version),
                 outdated: Cell::new(false),
             };
-            let downstream =
-                Downstream { peer, chain: chain.clone(), inbound, closing: Cell::new(false) };
+            let downstream = Downstream {
+                peer,
+                chain: chain.clone(),
+                inbound,
+                closing: Cell::new(false),
+                abandoned: Cell::new(0),
+            };
             let http2 = match codec {
                 Codec::Http1 => false,
                 Codec::Http2 => true,

@@ -27,6 +27,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 /// Streams at once on one HTTP/2 connection when the configuration names no limit.
 const STREAMS: u32 = 1024;
+/// Requests of a connection of HTTP/2 before it is judged by how many of them it took back. Spec: Envoy,
+/// `overload.premature_reset_total_stream_count`.
+const TELLING: u32 = 500;
 /// Windows when the configuration names none.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -190,7 +193,8 @@ pub(crate) async fn serve_h2(
     if settings.http2.allow_connect {
         builder.enable_connect_protocol();
     }
-    let handshake = builder.handshake::<_, Bytes>(wire.with_prefix(input));
+    let watched = crate::h2::Watched::client(wire.with_prefix(input));
+    let handshake = builder.handshake::<_, Bytes>(watched);
     let Ok(Ok(mut connection)) = timeout(HEAD_TIMEOUT, handshake).await else { return };
     let downstream = Rc::new(downstream);
     let idle = settings.idle_timeout;
@@ -232,6 +236,13 @@ pub(crate) async fn serve_h2(
         streams.quiet_since.set(Instant::now());
         streams.open.set(streams.open.get() + 1);
         served = served.saturating_add(1);
+        if downstream.abandoned.get().saturating_mul(2) >= served.max(TELLING) {
+            tracing::debug!("closed a connection of HTTP/2 that takes most of its requests back");
+            connection.abrupt_shutdown(::h2::Reason::ENHANCE_YOUR_CALM);
+            let closed = std::future::poll_fn(|cx| connection.poll_closed(cx));
+            let _ = timeout(LINGER, closed).await;
+            return;
+        }
         if !leaving && settings.max_requests_per_connection.is_some_and(|most| served >= most) {
             leaving = true;
             connection.graceful_shutdown();

@@ -43,7 +43,7 @@ pub(crate) fn headers(fields: &Fields) -> Vec<Header<'_>> {
 pub(crate) fn request_headers(request: &Request) -> Vec<Header<'_>> {
     let mut headers = headers(&request.fields);
     if let Some(protocol) = request.upgrade {
-        headers.push(Header { name: "connection", value: b"Upgrade" });
+        headers.push(Header { name: "connection", value: request.fields.at(request.connection) });
         headers.push(Header { name: "upgrade", value: request.fields.at(protocol) });
     }
     headers
@@ -56,6 +56,7 @@ pub(crate) fn head<'a>(request: &'a Request, headers: &'a [Header<'a>]) -> Head<
         // HTTP/1.1 does not say the scheme of the origin form; the listener knows it.
         scheme: if request.http2 { request.scheme() } else { "" },
         authority: request.authority(),
+        has_no_host: request.has_no_host,
         path: request.path(),
         headers,
         version: match (request.http2, request.http10) {

@@ -35,7 +35,13 @@ pub(crate) struct Downstream {
     pub(crate) inbound: bool,
     /// The listener was removed or changed, or the proxy stops: no further requests.
     pub(crate) closing: std::cell::Cell<bool>,
+    /// Requests of HTTP/2 that the client took back as soon as it had sent them.
+    pub(crate) abandoned: std::cell::Cell<u32>,
 }
+
+/// Who takes a request back sooner than this had no use for an answer. Spec: Envoy,
+/// `overload.premature_reset_min_stream_lifetime_seconds`.
+const PREMATURE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What becomes of the downstream connection.
 #[derive(Debug)]
@@ -110,6 +116,9 @@ pub(crate) async fn serve(
             Box::pin(run.forward(body, responder, &mut record)).await
         }
     };
+    if request.http2 && record.status == 0 && started.elapsed() < PREMATURE {
+        downstream.abandoned.set(downstream.abandoned.get().saturating_add(1));
+    }
     record.received = progress.bytes.get();
     worker.finish(downstream, &record);
     disposition

@@ -187,6 +187,8 @@ pub(crate) struct Request {
     pub(crate) method: Span,
     pub(crate) scheme: Span,
     pub(crate) authority: Span,
+    /// It named no host, not even an empty one.
+    pub(crate) has_no_host: bool,
     /// With the query.
     pub(crate) path: Span,
     /// The client spoke HTTP/2.
@@ -195,6 +197,8 @@ pub(crate) struct Request {
     pub(crate) http10: bool,
     /// The client asked for an upgrade (`connection: upgrade`), with this protocol.
     pub(crate) upgrade: Option<Span>,
+    /// The value of `connection` in a request for an upgrade, which is passed on as it is.
+    pub(crate) connection: Span,
     /// The client waits for `100 Continue`.
     pub(crate) expects_continue: bool,
     /// The connection may carry another request after this one.

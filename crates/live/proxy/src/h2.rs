@@ -1,10 +1,14 @@
 //! HTTP/2 streams in the words of this room: heads to and from `http` types, frames with flow control.
 
+mod frames;
+mod watch;
+
 use std::future::poll_fn;
 use std::io;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+pub(crate) use watch::Watched;
 
 use crate::fields::{Fields, Request, Response};
 use crate::flow::Frame;
@@ -130,6 +134,7 @@ pub(crate) fn from_request(parts: &http::request::Parts) -> Request {
         Some(authority) => authority.as_str().as_bytes().to_vec(),
         None => fields.value("host").unwrap_or_default().to_vec(),
     };
+    request.has_no_host = parts.uri.authority().is_none() && fields.value("host").is_none();
     request.authority = fields.store(&authority);
     fields.remove("host");
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -140,6 +145,7 @@ pub(crate) fn from_request(parts: &http::request::Parts) -> Request {
                 request.method = fields.store(b"GET");
                 request.path = fields.store(path.as_bytes());
                 request.upgrade = Some(fields.store(protocol.as_str().as_bytes()));
+                request.connection = fields.store(b"upgrade");
             }
             None => request.path = fields.store(b""),
         }

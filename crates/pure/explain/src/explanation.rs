@@ -97,7 +97,7 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
         }
         Caller::Pod { namespace, .. } => {
             let ip = address(objects, question.host(), namespace).unwrap_or(ELSEWHERE.into());
-            let peer = Peer::new(source, SocketAddr::new(ip, port));
+            let peer = Peer::redirected(source, SocketAddr::new(ip, port));
             let outbound =
                 table.listener("virtualOutbound").ok_or("the sidecar has no outbound listener")?;
             (table.accept(outbound, &peer), peer)

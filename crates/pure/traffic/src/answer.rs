@@ -6,6 +6,7 @@ use crate::{
     edits::{Action, Edit},
     flags::Flags,
     head::Head,
+    inject::ActiveFault,
 };
 
 /// A response made here: a direct response, a redirect, an injected fault, or an error.
@@ -33,6 +34,8 @@ pub struct Answer {
     pub cluster: String,
     /// Whether the connection ends after it.
     pub is_last: bool,
+    /// Counts among the requests that suffer, until this one is over.
+    pub(crate) active: ActiveFault,
 }
 
 impl Answer {

@@ -111,6 +111,11 @@ impl Fraction {
         value.default_value.as_ref().map_or(Self::ALL, Self::of)
     }
 
+    /// The same share, or this one where it is less.
+    pub(crate) fn up_to(self, numerator: u32) -> Self {
+        Self { numerator: self.numerator.min(numerator.into()), ..self }
+    }
+
     pub(crate) const fn holds(self, random: u64) -> bool {
         random % self.denominator < self.numerator
     }

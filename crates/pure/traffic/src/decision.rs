@@ -17,10 +17,11 @@ use crate::{
     format::Rendered,
     head::Head,
     http::HttpSettings,
+    inject::ActiveFault,
     manners::Manners,
     moment::Moment,
     retry::RetryPolicy,
-    route::{Forwarding, GrpcTimeout, Route, Target, Times},
+    route::{Forwarding, GrpcTimeout, InternalOnly, Route, Target, Times},
     upstream::Seat,
 };
 
@@ -64,6 +65,11 @@ pub struct Forward {
     pub(crate) retry: Option<Arc<RetryPolicy>>,
     pub(crate) destination: Option<SocketAddr>,
     pub(crate) cors: Option<Grant>,
+    /// Counts among the requests that suffer, until this one is over.
+    #[expect(dead_code, reason = "it counts by being there")]
+    pub(crate) active: ActiveFault,
+    /// Headers that the request may not have, since it comes from outside.
+    pub(crate) internal_only: InternalOnly,
     pub(crate) tunnel: Tunnel,
 }
 
@@ -254,6 +260,7 @@ impl Forward {
         let target = self.target();
         self.manners
             .request_edits(&self.settings)
+            .chain(self.internal_only.iter().map(Edit::remove))
             .chain(grpc.map(|time| Edit::set("grpc-timeout", Value::GrpcTimeout(time))))
             .chain(expected.filter(|_| talks).map(|timeout| {
                 let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);

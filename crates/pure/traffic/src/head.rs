@@ -42,8 +42,10 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// `http` or `https`; empty when the request does not say.
     pub scheme: &'a str,
-    /// Host and port, as sent; empty when there is none.
+    /// Host and port, as sent.
     pub authority: &'a str,
+    /// It names no host at all, not even an empty one.
+    pub has_no_host: bool,
     /// Path and query; `*` or empty for OPTIONS and CONNECT.
     pub path: &'a str,
     /// All other headers, in the order they came.

@@ -2,7 +2,11 @@
 
 mod settings;
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 pub use settings::{Codec, Http2Settings, HttpSettings, ServerHeader, Underscores};
 pub(crate) use settings::{refuse_http1, split_port};
@@ -18,12 +22,12 @@ use crate::{
     flags::{Flag, Flags},
     format::{EditList, Rendered, Scene},
     hash::{self, Sender},
-    head::{Head, Version},
-    inject::FaultPolicy,
+    head::{Head, Header, Version},
+    inject::{ActiveFault, FaultPolicy},
     manners::Manners,
     path::Normal,
     peer::Peer,
-    route::{Action, Forwarding, HostRewrite, PerFilter, Route, Routes},
+    route::{Action, Forwarding, HostRewrite, InternalOnly, PerFilter, Route, Routes},
     table::Table,
 };
 
@@ -55,7 +59,8 @@ pub(crate) struct Filter {
 /// What a filter does.
 #[derive(Debug)]
 pub(crate) enum FilterKind {
-    Fault(Arc<FaultPolicy>),
+    /// With how many requests suffer by it now.
+    Fault(Arc<FaultPolicy>, Arc<AtomicU32>),
     Cors,
 }
 
@@ -75,6 +80,7 @@ struct Filtered {
     cors: Option<Grant>,
     delay: Option<std::time::Duration>,
     flags: Flags,
+    active: ActiveFault,
 }
 
 impl HttpChain {
@@ -97,8 +103,12 @@ impl HttpChain {
     pub fn decide(&self, table: &Table, head: &Head<'_>, peer: &Peer, dice: &mut Dice) -> Decision {
         let came = head;
         let mut head = *came;
-        if head.authority.is_empty() && head.version == Version::Http10 {
+        if head.has_no_host
+            && head.version == Version::Http10
+            && !self.settings.default_host_for_http_10.is_empty()
+        {
             head.authority = &self.settings.default_host_for_http_10;
+            head.has_no_host = false;
         }
         let head = &head;
         if let Some(answer) = self.refusal(head) {
@@ -121,11 +131,22 @@ impl HttpChain {
         let manners = Manners::of(head, peer, &self.settings, dice);
         let scheme = if head.scheme.is_empty() { manners.scheme(head) } else { head.scheme };
         let authority = self.settings.strip_port(head.authority, peer);
-        let seen = Head { path: &path, scheme, authority, ..*head };
+        let routes = match &self.routes {
+            RouteSource::Inline(routes) => Some(routes),
+            RouteSource::Named(name) => table.routes(name),
+        };
+        let internal = routes.filter(|_| !manners.is_internal).map(|routes| &routes.internal_only);
+        let internal = internal.filter(|names| head.headers.iter().any(|it| names.has(it.name)));
+        let kept: Vec<Header<'_>> = internal.map_or_else(Vec::new, |names| {
+            head.headers.iter().filter(|header| !names.has(header.name)).copied().collect()
+        });
+        let headers = if internal.is_some() { &kept } else { head.headers };
+        let seen = Head { path: &path, scheme, authority, headers, ..*head };
         let arrival = Arrival { head: &seen, peer, manners: &manners, random: dice.roll() };
-        let decision = self.route(table, &arrival, dice);
+        let decision = self.route((table, routes), &arrival, dice);
         match decision {
             Decision::Forward(mut forward) => {
+                forward.internal_only = internal.cloned().unwrap_or_default();
                 if let Cow::Owned(path) = path {
                     forward.path.get_or_insert(path);
                 }
@@ -141,9 +162,10 @@ impl HttpChain {
     /// What is wrong with the head itself.
     fn refusal(&self, head: &Head<'_>) -> Option<Answer> {
         if head.version == Version::Http10 && !self.settings.accept_http_10 {
-            return Some(Answer::new(426, "", Flags::NONE, "low_version").last());
+            let flag = Flag::DownstreamProtocolError;
+            return Some(Answer::new(426, "Upgrade Required", flag, "low_version").last());
         }
-        if head.authority.is_empty() {
+        if head.has_no_host {
             return Some(Answer::new(400, "", Flags::NONE, "missing_host_header").last());
         }
         // A fragment is the client's alone. Who sends one means to hide a path behind it.
@@ -159,27 +181,28 @@ impl HttpChain {
     }
 
     /// Finds the route and asks the filters.
-    fn route(&self, table: &Table, arrival: &Arrival<'_>, dice: &mut Dice) -> Decision {
+    fn route(
+        &self,
+        (table, routes): (&Table, Option<&Arc<Routes>>),
+        arrival: &Arrival<'_>,
+        dice: &mut Dice,
+    ) -> Decision {
         let head = arrival.head;
-        let routes = match &self.routes {
-            RouteSource::Inline(routes) => Some(routes),
-            RouteSource::Named(name) => table.routes(name),
-        };
         let found = routes.and_then(|routes| routes.find(head, arrival.peer, arrival.random));
         let upgrade = head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
         let is_connect = head.method == "CONNECT";
+        let Some(route) = found else {
+            let answer = Answer::new(404, "", Flag::NoRouteFound, "route_not_found");
+            return self.answer(answer, head);
+        };
         if upgrade.is_some() || is_connect {
             let protocol = upgrade.unwrap_or(b"CONNECT");
-            let of_route = found.and_then(|route| route.forwarding()?.allows_upgrade(protocol));
+            let of_route = route.forwarding().and_then(|it| it.allows_upgrade(protocol));
             if !of_route.unwrap_or_else(|| self.settings.allows_upgrade(protocol)) {
                 let answer = Answer::new(403, "", Flags::NONE, "upgrade_failed");
                 return self.answer(answer.last(), head);
             }
         }
-        let Some(route) = found else {
-            let answer = Answer::new(404, "", Flag::NoRouteFound, "route_not_found");
-            return self.answer(answer, head);
-        };
         match &route.action {
             Action::Answer(direct) => {
                 if let Err(answer) = self.filter(route, None, arrival, dice) {
@@ -255,6 +278,13 @@ impl HttpChain {
             answer.edit(chosen.response_edits.iter().flat_map(|list| list.edits(&rendered)));
             return self.answer(answer, head);
         };
+        let destination = destination(cluster, head, peer);
+        if let Some(mut answer) = own_listener(table, cluster, destination, peer) {
+            route.name.clone_into(&mut answer.route);
+            (*route.virtual_host).clone_into(&mut answer.virtual_host);
+            label.clone_into(&mut answer.cluster);
+            return self.answer(answer.suited_to(head), head);
+        }
         let path = forwarding.path_rewrite.apply(head.path, &route.matcher.path);
         let rewrite = chosen.host_rewrite.as_ref().unwrap_or(&forwarding.host_rewrite);
         let authority = rewrite.apply(head);
@@ -285,8 +315,10 @@ impl HttpChain {
             // Where nothing is hashed a cookie would say nothing.
             set_cookie: set_cookie.filter(|_| cluster.hashes()),
             retry,
-            destination: destination(cluster, head, peer),
+            destination,
             cors: filtered.cors,
+            active: filtered.active,
+            internal_only: InternalOnly::default(),
             tunnel: Tunnel::No,
         }))
     }
@@ -309,19 +341,21 @@ impl HttpChain {
                 _ => {}
             }
             match &filter.kind {
-                FilterKind::Fault(of_chain) => {
+                FilterKind::Fault(of_chain, count) => {
                     let policy = match own {
                         Some(PerFilter::Fault(policy)) => policy,
                         _ => of_chain,
                     };
-                    let injected = policy.strike(arrival.head, cluster, dice);
+                    let injected = policy.strike(arrival.head, cluster, count, dice);
                     if injected.delay.is_some() {
                         filtered.delay = injected.delay;
                         filtered.flags.insert(Flag::DelayInjected);
                     }
+                    filtered.active = injected.active;
                     if let Some(mut answer) = injected.abort {
                         answer.delay = filtered.delay;
                         answer.flags = answer.flags.union(filtered.flags);
+                        answer.active = filtered.active;
                         return Err(Box::new(answer));
                     }
                 }
@@ -396,10 +430,26 @@ fn destination(cluster: &Cluster, head: &Head<'_>, peer: &Peer) -> Option<Socket
         Discovery::OriginalDst { header: Some(header), .. } => {
             let named = head.header(header).and_then(|value| std::str::from_utf8(value).ok());
             // Without the header the connection decides, as without this rule.
-            named.and_then(|text| text.trim().parse().ok()).or(Some(peer.destination))
+            named.and_then(|text| text.trim().parse().ok()).or(peer.original_destination())
         }
-        _ => Some(peer.destination),
+        _ => peer.original_destination(),
     }
+}
+
+/// The answer where a request would come back to the proxy that sends it, again and again.
+fn own_listener(
+    table: &Table,
+    cluster: &Cluster,
+    destination: Option<SocketAddr>,
+    peer: &Peer,
+) -> Option<Answer> {
+    let Discovery::OriginalDst { port, .. } = &cluster.discovery else { return None };
+    let mut address = destination?;
+    address.set_port(port.unwrap_or(address.port()));
+    table.listens_at(address, peer).then(|| {
+        let details = "original_dst_is_own_listener";
+        Answer::new(503, "no healthy upstream", Flag::NoHealthyUpstream, details)
+    })
 }
 
 fn render(list: &Option<Arc<EditList>>, scene: &Scene<'_>) -> Rendered {

@@ -1,6 +1,13 @@
 //! Faults on purpose: delays and aborts. Spec: Envoy `HTTPFault`.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use xds::filters;
 
@@ -11,20 +18,35 @@ use crate::{
     flags::Flag,
     head::Head,
     matcher::HeaderMatch,
+    upstream::take,
 };
+
+/// The headers in which a request asks for a share of its faults.
+const DELAY_SHARE: &str = "x-envoy-fault-delay-request-percentage";
+const ABORT_SHARE: &str = "x-envoy-fault-abort-request-percentage";
 
 /// Which requests suffer, and how.
 #[derive(Debug)]
 pub(crate) struct FaultPolicy {
-    delay: Option<(Duration, Fraction)>,
+    delay: Option<Delay>,
     abort: Option<Abort>,
     headers: Vec<HeaderMatch>,
     cluster: Box<str>,
+    /// Requests that suffer at once; the others are left alone.
+    most: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Delay {
+    /// `None`: the request says it.
+    length: Option<Duration>,
+    share: Fraction,
 }
 
 #[derive(Debug)]
 struct Abort {
-    kind: AbortKind,
+    /// `None`: the request says it.
+    kind: Option<AbortKind>,
     share: Fraction,
     body: Option<Box<str>>,
 }
@@ -40,34 +62,117 @@ enum AbortKind {
 pub(crate) struct Injected {
     pub(crate) delay: Option<Duration>,
     pub(crate) abort: Option<Answer>,
+    /// To be held as long as the request lives.
+    pub(crate) active: ActiveFault,
+}
+
+/// A request that suffers, in the count of its filter as long as this lives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActiveFault(
+    #[expect(dead_code, reason = "it counts by being there")] Option<Arc<Counted>>,
+);
+
+#[derive(Debug)]
+struct Counted(Arc<AtomicU32>);
+
+impl ActiveFault {
+    fn begin(count: &Arc<AtomicU32>, most: u32) -> Option<Self> {
+        take(count, most).then(|| Self(Some(Arc::new(Counted(Arc::clone(count))))))
+    }
+}
+
+impl PartialEq for ActiveFault {
+    /// Who is counted makes no difference to what is answered.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ActiveFault {}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl FaultPolicy {
     pub(crate) fn compile(fault: &filters::HttpFault) -> Result<Self, Bad> {
         refuse(&[
-            ("max_active_faults", fault.max_active_faults.is_some()),
             ("response_rate_limit", fault.response_rate_limit.is_some()),
             ("downstream_nodes", !fault.downstream_nodes.is_empty()),
         ])?;
         Ok(Self {
-            delay: fault.delay.as_ref().map(compile_delay).transpose().within("delay")?,
+            delay: fault.delay.as_ref().map(Delay::compile).transpose().within("delay")?,
             abort: fault.abort.as_ref().map(Abort::compile).transpose().within("abort")?,
             headers: HeaderMatch::compile_all(&fault.headers, "headers")?,
             cluster: fault.upstream_cluster.as_str().into(),
+            most: fault.max_active_faults,
         })
     }
 
-    /// Rolls the dice for one request to a cluster.
-    pub(crate) fn strike(&self, head: &Head<'_>, cluster: &str, dice: &mut Dice) -> Injected {
+    /// Rolls the dice for one request to a cluster. `count` is how many requests suffer by the same filter.
+    pub(crate) fn strike(
+        &self,
+        head: &Head<'_>,
+        cluster: &str,
+        count: &Arc<AtomicU32>,
+        dice: &mut Dice,
+    ) -> Injected {
         if !self.cluster.is_empty() && *self.cluster != *cluster
             || !self.headers.iter().all(|matcher| matcher.matches(head))
         {
             return Injected::default();
         }
-        let delay =
-            self.delay.filter(|(_, share)| share.holds(dice.roll())).map(|(delay, _)| delay);
-        let abort = self.abort.as_ref().filter(|abort| abort.share.holds(dice.roll()));
-        Injected { delay, abort: abort.map(|abort| abort.answer(head)) }
+        let delay = self.delay.as_ref().and_then(|delay| delay.strike(head, dice));
+        let abort = self.abort.as_ref().and_then(|abort| abort.strike(head, dice));
+        if delay.is_none() && abort.is_none() {
+            return Injected::default();
+        }
+        match ActiveFault::begin(count, self.most.unwrap_or(u32::MAX)) {
+            Some(active) => Injected { delay, abort, active },
+            None => Injected::default(),
+        }
+    }
+}
+
+impl Delay {
+    fn compile(delay: &filters::FaultDelay) -> Result<Self, Bad> {
+        use filters::fault_delay::FaultDelaySecifier;
+        let share = delay.percentage.as_ref().map_or(Fraction::NONE, Fraction::of);
+        let length = match &delay.fault_delay_secifier {
+            Some(FaultDelaySecifier::HeaderDelay(_)) => return Ok(Self { length: None, share }),
+            Some(FaultDelaySecifier::FixedDelay(length)) => duration(Some(length), "fixed_delay")?,
+            None => None,
+        };
+        let length = length
+            .filter(|length| !length.is_zero())
+            .ok_or_else(|| Bad::new("fixed_delay", "must be greater than zero"))?;
+        Ok(Self { length: Some(length), share })
+    }
+
+    fn strike(&self, head: &Head<'_>, dice: &mut Dice) -> Option<Duration> {
+        let (length, share) = match self.length {
+            Some(length) => (Some(length), self.share),
+            None => {
+                let millis = number(head, "x-envoy-fault-delay-request");
+                (millis.map(Duration::from_millis), asked_share(head, DELAY_SHARE, self.share))
+            }
+        };
+        length.filter(|length| share.holds(dice.roll()) && !length.is_zero())
+    }
+}
+
+/// The number in a header of a request, which is believed about nothing else.
+fn number(head: &Head<'_>, name: &str) -> Option<u64> {
+    std::str::from_utf8(head.header(name)?).ok()?.trim().parse().ok()
+}
+
+/// The share that a request asks for, up to the one that is configured.
+fn asked_share(head: &Head<'_>, name: &str, most: Fraction) -> Fraction {
+    match number(head, name).and_then(|asked| u32::try_from(asked).ok()) {
+        Some(asked) => most.up_to(asked),
+        None => most,
     }
 }
 
@@ -75,14 +180,14 @@ impl Abort {
     fn compile(abort: &filters::FaultAbort) -> Result<Self, Bad> {
         use filters::fault_abort::ErrorType;
         let kind = match &abort.error_type {
-            Some(ErrorType::HttpStatus(status)) => AbortKind::Http(
+            Some(ErrorType::HttpStatus(status)) => Some(AbortKind::Http(
                 u16::try_from(*status)
                     .ok()
                     .filter(|status| (200..600).contains(status))
                     .ok_or_else(|| Bad::new("http_status", "is not between 200 and 599"))?,
-            ),
-            Some(ErrorType::GrpcStatus(status)) => AbortKind::Grpc(*status),
-            Some(ErrorType::HeaderAbort(_)) => return Err(Bad::unsupported("header_abort")),
+            )),
+            Some(ErrorType::GrpcStatus(status)) => Some(AbortKind::Grpc(*status)),
+            Some(ErrorType::HeaderAbort(_)) => None,
             None => return Err(Bad::new("error_type", "is not set")),
         };
         // Absent is 0 %, as everywhere in this filter.
@@ -91,13 +196,21 @@ impl Abort {
         Ok(Self { kind, share, body })
     }
 
-    fn answer(&self, head: &Head<'_>) -> Answer {
+    fn strike(&self, head: &Head<'_>, dice: &mut Dice) -> Option<Answer> {
+        let (kind, share) = match self.kind {
+            Some(kind) => (kind, self.share),
+            None => (asked_abort(head)?, asked_share(head, ABORT_SHARE, self.share)),
+        };
+        share.holds(dice.roll()).then(|| self.answer(kind, head))
+    }
+
+    fn answer(&self, kind: AbortKind, head: &Head<'_>) -> Answer {
         let body: Cow<'static, str> = match &self.body {
             Some(body) => Cow::Owned(String::from(&**body)),
             None => Cow::Borrowed("fault filter abort"),
         };
         let answer = |status| Answer::new(status, body, Flag::FaultInjected, "fault_filter_abort");
-        match self.kind {
+        match kind {
             AbortKind::Http(status) => answer(status).suited_to(head),
             AbortKind::Grpc(status) if head.is_grpc() => answer(503).into_grpc(Some(status)),
             AbortKind::Grpc(status) => answer(crate::answer::http_status(status)),
@@ -105,18 +218,14 @@ impl Abort {
     }
 }
 
-fn compile_delay(delay: &filters::FaultDelay) -> Result<(Duration, Fraction), Bad> {
-    use filters::fault_delay::FaultDelaySecifier;
-    let length = match &delay.fault_delay_secifier {
-        Some(FaultDelaySecifier::FixedDelay(length)) => duration(Some(length), "fixed_delay")?,
-        Some(FaultDelaySecifier::HeaderDelay(_)) => return Err(Bad::unsupported("header_delay")),
-        None => None,
-    };
-    let length = length
-        .filter(|length| !length.is_zero())
-        .ok_or_else(|| Bad::new("fixed_delay", "must be greater than zero"))?;
-    let share = delay.percentage.as_ref().map_or(Fraction::NONE, Fraction::of);
-    Ok((length, share))
+/// The abort that a request asks for. Spec: Envoy, "Controlling fault injection via HTTP headers".
+fn asked_abort(head: &Head<'_>) -> Option<AbortKind> {
+    let status = number(head, "x-envoy-fault-abort-request")
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (200..600).contains(status));
+    let grpc = || number(head, "x-envoy-fault-abort-grpc-request");
+    let grpc = || grpc().and_then(|status| u32::try_from(status).ok()).map(AbortKind::Grpc);
+    status.map(AbortKind::Http).or_else(grpc)
 }
 
 #[cfg(test)]
@@ -126,6 +235,10 @@ mod tests {
 
     use super::*;
     use crate::head::Header;
+
+    fn count() -> Arc<AtomicU32> {
+        Arc::default()
+    }
 
     fn percent(numerator: u32) -> Option<FractionalPercent> {
         Some(FractionalPercent { numerator, denominator: 0 })
@@ -156,7 +269,7 @@ mod tests {
         let mut dice = Dice::seeded(9);
         let (mut delays, mut aborts) = (0, 0);
         for _ in 0..100_000 {
-            let injected = policy.strike(&Head::default(), "c", &mut dice);
+            let injected = policy.strike(&Head::default(), "c", &count(), &mut dice);
             delays += u32::from(injected.delay == Some(Duration::from_secs(7)));
             aborts += u32::from(injected.abort.is_some_and(|answer| answer.status == 418));
         }
@@ -167,7 +280,7 @@ mod tests {
     #[test]
     fn an_abort_looks_like_envoys() {
         let answer = policy(0, 100, ErrorType::HttpStatus(503))
-            .strike(&Head::default(), "c", &mut Dice::seeded(0))
+            .strike(&Head::default(), "c", &count(), &mut Dice::seeded(0))
             .abort
             .unwrap();
         assert_eq!(answer.flags.to_string(), "FI");
@@ -180,11 +293,67 @@ mod tests {
         let headers = [Header { name: "content-type", value: b"application/grpc" }];
         let head = Head { headers: &headers, ..Head::default() };
         let policy = policy(0, 100, ErrorType::GrpcStatus(5));
-        let answer = policy.strike(&head, "c", &mut Dice::seeded(0)).abort.unwrap();
+        let answer = policy.strike(&head, "c", &count(), &mut Dice::seeded(0)).abort.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("grpc-status"), Some(&b"5"[..]));
-        let plain = policy.strike(&Head::default(), "c", &mut Dice::seeded(0)).abort.unwrap();
+        let plain =
+            policy.strike(&Head::default(), "c", &count(), &mut Dice::seeded(0)).abort.unwrap();
         assert_eq!(plain.status, 404);
+    }
+
+    #[test]
+    fn a_request_may_ask_for_its_fault() {
+        let asked = |headers: &[(&str, &str)]| {
+            let policy = FaultPolicy::compile(&filters::HttpFault {
+                delay: Some(filters::FaultDelay {
+                    fault_delay_secifier: Some(FaultDelaySecifier::HeaderDelay(Default::default())),
+                    percentage: percent(100),
+                }),
+                abort: Some(filters::FaultAbort {
+                    error_type: Some(ErrorType::HeaderAbort(Default::default())),
+                    percentage: percent(100),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            })
+            .unwrap();
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| Header { name, value: value.as_bytes() })
+                .collect();
+            let head = Head { headers: &headers, ..Head::default() };
+            let injected = policy.strike(&head, "c", &count(), &mut Dice::seeded(0));
+            (injected.delay.map(|it| it.as_millis()), injected.abort.map(|it| it.status))
+        };
+        assert_eq!(asked(&[]), (None, None));
+        assert_eq!(asked(&[("x-envoy-fault-delay-request", "70")]), (Some(70), None));
+        assert_eq!(asked(&[("x-envoy-fault-delay-request", "soon")]), (None, None));
+        assert_eq!(asked(&[("x-envoy-fault-abort-request", "418")]), (None, Some(418)));
+        assert_eq!(asked(&[("x-envoy-fault-abort-request", "99")]), (None, None));
+        assert_eq!(asked(&[("x-envoy-fault-abort-grpc-request", "5")]), (None, Some(404)));
+        let never = ("x-envoy-fault-abort-request-percentage", "0");
+        assert_eq!(asked(&[("x-envoy-fault-abort-request", "418"), never]), (None, None));
+    }
+
+    #[test]
+    fn no_more_suffer_at_once_than_may() {
+        let policy = FaultPolicy::compile(&filters::HttpFault {
+            max_active_faults: Some(1),
+            abort: Some(filters::FaultAbort {
+                error_type: Some(ErrorType::HttpStatus(500)),
+                percentage: percent(100),
+                ..Default::default()
+            }),
+            ..Default::default()
+        })
+        .unwrap();
+        let count = count();
+        let strike = || policy.strike(&Head::default(), "c", &count, &mut Dice::seeded(0));
+        let first = strike();
+        assert!(first.abort.is_some());
+        assert!(strike().abort.is_none());
+        drop(first);
+        assert!(strike().abort.is_some());
     }
 
     #[test]

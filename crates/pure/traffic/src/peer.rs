@@ -10,6 +10,8 @@ pub struct Peer {
     /// The address that the peer dialled: the original destination where traffic is redirected,
     /// else the local address.
     pub destination: SocketAddr,
+    /// Whether that is an original destination, restored after the kernel led the connection here.
+    pub redirected: bool,
     /// What the TLS handshake that we ended told; `None` on a plain connection.
     pub tls: Option<PeerTls>,
 }
@@ -33,7 +35,19 @@ impl Peer {
     /// A plain connection.
     #[must_use]
     pub const fn new(source: SocketAddr, destination: SocketAddr) -> Self {
-        Self { source, destination, tls: None }
+        Self { source, destination, redirected: false, tls: None }
+    }
+
+    /// A plain connection that the kernel led here on its way to `destination`.
+    #[must_use]
+    pub const fn redirected(source: SocketAddr, destination: SocketAddr) -> Self {
+        Self { source, destination, redirected: true, tls: None }
+    }
+
+    /// Where it was going before it was led here; `None` where it was going here.
+    #[must_use]
+    pub const fn original_destination(&self) -> Option<SocketAddr> {
+        if self.redirected { Some(self.destination) } else { None }
     }
 }
 

@@ -31,6 +31,27 @@ pub(crate) struct Routes {
     domains: hosts::Domains,
     ignore_port: bool,
     ignore_path_parameters: bool,
+    /// Headers that requests from outside may not have.
+    pub(crate) internal_only: InternalOnly,
+}
+
+/// Names of headers that only requests from within may have, in lower case; `None` is the usual empty list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InternalOnly(Option<Arc<[Box<str>]>>);
+
+impl InternalOnly {
+    fn of(names: &[String]) -> Self {
+        let lower = || names.iter().map(|name| name.to_ascii_lowercase().into()).collect();
+        Self((!names.is_empty()).then(lower))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|names| names.iter()).map(|name| &**name)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.iter().any(|other| other == name)
+    }
 }
 
 /// The routes of some domains.

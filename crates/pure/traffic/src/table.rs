@@ -58,6 +58,25 @@ impl Table {
             .map_or_else(|| Arc::clone(listener), |at| Arc::clone(&self.listeners[*at]))
     }
 
+    /// Whether a connection to an address would come back to a socket of this proxy. One that listens on all addresses
+    /// is reached by those of loopback and by those that the peer's connection shows to be of this machine.
+    #[must_use]
+    pub fn listens_at(&self, address: SocketAddr, peer: &Peer) -> bool {
+        let has_socket = |address: SocketAddr| {
+            self.by_address.get(&address).is_some_and(|at| self.listeners[*at].bind_to_port)
+        };
+        let ip = address.ip();
+        let any: IpAddr = match ip {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let is_here = ip.is_loopback()
+            || ip.is_unspecified()
+            || ip == peer.source.ip()
+            || !peer.redirected && ip == peer.destination.ip();
+        has_socket(address) || is_here && has_socket(SocketAddr::new(any, address.port()))
+    }
+
     /// A listener by its name.
     #[must_use]
     pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {

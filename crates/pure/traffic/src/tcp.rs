@@ -8,6 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::{
     access::{self, Permit},
     attempt::Attempt,
+    cluster::Discovery,
     compile::{Bad, Within as _, refuse, timeout},
     dice::Dice,
     flags::{Flag, Flags},
@@ -58,7 +59,7 @@ pub struct TcpForward {
     /// How many hosts are tried before the connection is given up.
     pub max_connect_attempts: u32,
     hash: Option<u64>,
-    destination: SocketAddr,
+    destination: Option<SocketAddr>,
 }
 
 /// A connection that is closed.
@@ -76,7 +77,7 @@ impl TcpForward {
     /// An attempt at it. TCP tries again with another host by asking for the next attempt.
     #[must_use]
     pub fn attempt(&self, now: Moment) -> Attempt {
-        Attempt::first(now, None, self.hash, Some(self.destination))
+        Attempt::first(now, None, self.hash, self.destination)
     }
 }
 
@@ -164,8 +165,18 @@ impl TcpChain {
             Ok(permit) => permit,
             Err(answer) => return close(answer.flags),
         };
-        if table.cluster(&cluster).is_none() {
+        let Some(config) = table.cluster(&cluster) else {
             return close(Flag::NoClusterFound.into());
+        };
+        let destination = peer.original_destination();
+        if let (Discovery::OriginalDst { port, .. }, Some(mut address)) =
+            (&config.discovery, destination)
+        {
+            address.set_port(port.unwrap_or(address.port()));
+            // It would come back to the proxy that sends it, again and again.
+            if table.listens_at(address, peer) {
+                return close(Flag::NoHealthyUpstream.into());
+            }
         }
         let hash = self.hash_source_ip.then(|| xxh64(peer.source.ip().to_string().as_bytes(), 0));
         TcpDecision::Forward(TcpForward {
@@ -175,7 +186,7 @@ impl TcpChain {
             max_duration: self.max_duration,
             max_connect_attempts: self.max_connect_attempts,
             hash,
-            destination: peer.destination,
+            destination,
         })
     }
 

@@ -17,7 +17,7 @@ use super::transfer::{Arrived, Reader, Sent, Upload, await_head, send_body, sett
 use super::{Disposition, Downstream, Upgraded, local, mirror, tunnel};
 use crate::edit;
 use crate::fields::{Request, Response};
-use crate::flow::{Progress, Replay, Sink, upload};
+use crate::flow::{Progress, Replay, Sink, Source, upload};
 use crate::h1::{Decoder, Encoder};
 use crate::pool::Lease;
 use crate::reach::{self, Tube, Want};
@@ -425,7 +425,11 @@ impl Run<'_> {
         record.status = response.status;
         record.grpc_status = grpc_status(&response.fields);
         let facts = ResponseFacts {
-            service_time: effort.deadlines.since_complete(),
+            // A request for a tunnel has no end to count from.
+            service_time: effort
+                .deadlines
+                .since_complete()
+                .filter(|_| !self.forward.tunnel().is_wanted()),
             attempts: number,
             upstream: Some(seat.host().address()),
         };
@@ -433,12 +437,21 @@ impl Run<'_> {
         if response.fields.value("date").is_none() {
             self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
         }
-        let reusable = response.keep_alive;
-        let (mut source, size) = reader.into_body(&response);
+        let handshake_failed = self.fails_handshake(&reader, response.status);
+        let reusable = response.keep_alive && !handshake_failed;
+        let (mut source, size) = if handshake_failed {
+            response.fields.remove("content-length");
+            response.fields.remove("content-type");
+            (Source::Empty, Size::Empty)
+        } else {
+            reader.into_body(&response)
+        };
         let manner = Manner {
             to_head: self.head.method == "HEAD",
             http10: self.request.http10,
             close: !self.request.keep_alive
+                // What follows a request for a tunnel is no request.
+                || self.forward.tunnel().is_wanted()
                 || self.downstream.closing.get()
                 || self.worker.shared.is_draining()
                 // Who answers before it was asked does not want the rest.
@@ -498,6 +511,17 @@ impl Run<'_> {
         Done { end: End::Over(disposition), after }
     }
 
+    /// Whether a response is the end of an upgrade to WebSocket that neither succeeded nor was refused: its head
+    /// is all that the client gets of it (RFC 6455 section 4.1).
+    fn fails_handshake(&self, reader: &Reader<'_>, status: u16) -> bool {
+        matches!(reader, Reader::H1(_))
+            && (200..400).contains(&status)
+            && self.forward.tunnel() == Tunnel::Upgrade
+            && self.request.upgrade.is_some_and(|protocol| {
+                self.request.fields.at(protocol).eq_ignore_ascii_case(b"websocket")
+            })
+    }
+
     /// Tells the client that its connection is a byte stream from here on.
     async fn switch(
         &self,
@@ -508,10 +532,7 @@ impl Run<'_> {
     ) -> After {
         record.status = response.status;
         let facts = ResponseFacts {
-            service_time: effort
-                .deadlines
-                .since_complete()
-                .filter(|_| self.forward.tunnel() != Tunnel::Terminate),
+            service_time: None,
             attempts: number,
             upstream: Some(seat.host().address()),
         };

@@ -44,7 +44,10 @@ pub(crate) async fn answer(
     }
     record.grpc_status = response.fields.text("grpc-status").and_then(|text| text.parse().ok());
     worker.date.now(|date| response.fields.append("date", date.as_bytes()));
+    // What follows a request for a tunnel is no request.
+    let wanted_tunnel = request.upgrade.is_some() || request.method() == "CONNECT";
     let close = !request.keep_alive
+        || wanted_tunnel
         || !was_whole
         || !body.is_read()
         || answer.is_last

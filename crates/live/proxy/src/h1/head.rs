@@ -71,18 +71,22 @@ pub(crate) fn parse_request(
     if fields.has_token("connection", "close") {
         request.keep_alive = false;
     }
-    if let Some(expect) = fields.value("expect") {
+    if fields.value("expect").is_some_and(|expect| expect.eq_ignore_ascii_case(b"100-continue")) {
         // An old client does not know the answer that it would wait for.
-        request.expects_continue = version == 1 && expect.eq_ignore_ascii_case(b"100-continue");
+        request.expects_continue = version == 1;
         fields.remove("expect");
     }
     if fields.has_token("connection", "upgrade") && fields.value("upgrade").is_some() {
         // h2c by upgrade is not offered (RFC 9113 removed it): such a request is served as HTTP/1.1.
         let wanted = fields.value("upgrade").unwrap_or_default().to_vec();
         if !wanted.eq_ignore_ascii_case(b"h2c") {
+            let values: Vec<&[u8]> = fields.values("connection").collect();
+            let connection = values.join(&b","[..]);
+            request.connection = fields.store(&connection);
             request.upgrade = Some(fields.store(&wanted));
         }
     }
+    strip_nominated(fields);
     strip_hop_by_hop(fields);
     Ok(Some((length, decoder)))
 }
@@ -118,8 +122,18 @@ pub(crate) fn parse_response(
     } else {
         fields.has_token("connection", "keep-alive")
     };
+    if status < 100 {
+        return Err(Fault::Malformed);
+    }
     let chunked = chunked(fields)?;
     let size = content_length(fields)?;
+    if status < 200 || status == 204 {
+        // Who believes that a body follows would read another answer than we do.
+        if chunked || size.is_some_and(|size| size != 0) {
+            return Err(Fault::Malformed);
+        }
+        fields.remove("content-length");
+    }
     let decoder = if to_head || (100..200).contains(&status) || status == 204 || status == 304 {
         Decoder::Done
     } else if chunked {
@@ -172,6 +186,7 @@ fn target_form(
     }
     drop(hosts);
     // Without one the decision is `traffic`'s: HTTP/1.0 may have a default.
+    request.has_no_host = host.is_none();
     let host = host.unwrap_or_default();
     if host.iter().any(|byte| !byte.is_ascii_graphic() || b"/?#@\\".contains(byte)) {
         return Err(Fault::Malformed);
@@ -181,6 +196,7 @@ fn target_form(
     }
     request.fields.remove("host");
     if method == "CONNECT" {
+        request.has_no_host = false;
         request.authority = offset(input, target.as_bytes());
         request.path = request.fields.store(b"");
         return Ok(());
@@ -200,10 +216,11 @@ fn target_form(
     if end == 0 || rest[..end].contains('@') || !has_good_port(&rest[..end]) {
         return Err(Fault::Malformed);
     }
+    request.has_no_host = false;
     request.authority = offset(input, &rest.as_bytes()[..end]);
+    // One that is a query alone is refused later.
     request.path = match rest.as_bytes().get(end) {
-        Some(b'/') => offset(input, &rest.as_bytes()[end..]),
-        Some(_) => request.fields.store(format!("/{}", &rest[end..]).as_bytes()),
+        Some(_) => offset(input, &rest.as_bytes()[end..]),
         None => request.fields.store(b"/"),
     };
     Ok(())
@@ -327,8 +344,8 @@ fn may_be_nominated(name: &str) -> bool {
         ))
 }
 
-/// Removes what concerns one connection only (RFC 9110 section 7.6.1).
-fn strip_hop_by_hop(fields: &mut Fields) {
+/// Removes what `connection` names (RFC 9110 section 7.6.1).
+fn strip_nominated(fields: &mut Fields) {
     let nominated: Vec<String> = fields
         .values("connection")
         .flat_map(|value| value.split(|byte| *byte == b','))
@@ -341,6 +358,10 @@ fn strip_hop_by_hop(fields: &mut Fields) {
             fields.remove(name);
         }
     }
+}
+
+/// Removes what concerns one connection only (RFC 9110 section 7.6.1).
+fn strip_hop_by_hop(fields: &mut Fields) {
     // `te: trailers` is what gRPC needs end to end; other values concern this hop.
     let trailers = fields.has_token("te", "trailers");
     fields.remove("te");
@@ -382,7 +403,9 @@ pub(crate) fn write_request(request: &Request, encoder: &Encoder, out: &mut Vec<
         out.extend_from_slice(b"content-length: 0\r\n");
     }
     if let Some(protocol) = request.upgrade {
-        out.extend_from_slice(b"connection: Upgrade\r\nupgrade: ");
+        out.extend_from_slice(b"connection: ");
+        out.extend_from_slice(request.fields.at(request.connection));
+        out.extend_from_slice(b"\r\nupgrade: ");
         out.extend_from_slice(request.fields.at(protocol));
         out.extend_from_slice(b"\r\n");
     }

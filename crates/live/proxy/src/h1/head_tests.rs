@@ -165,7 +165,7 @@ fn responses_are_framed_by_method_and_status() {
     let cases: [(&[u8], bool, &str); 6] = [
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", false, "Exact(5)"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", true, "Done"),
-        (b"HTTP/1.1 204 X\r\ncontent-length: 5\r\n\r\n", false, "Done"),
+        (b"HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n", false, "Done"),
         (b"HTTP/1.1 304 X\r\n\r\n", false, "Done"),
         (b"HTTP/1.1 200 OK\r\n\r\n", false, "UntilClose"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false, "Done"),
@@ -175,8 +175,16 @@ fn responses_are_framed_by_method_and_status() {
             parse_response(head, to_head, &mut Response::default()).unwrap().unwrap();
         assert_eq!(format!("{decoder:?}"), framing, "{}", String::from_utf8_lossy(head));
     }
-    let both = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n";
-    assert!(parse_response(both, false, &mut Response::default()).is_err());
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        "HTTP/1.1 204 X\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 204 X\r\ntransfer-encoding: chunked\r\n\r\n",
+        "HTTP/1.1 103 X\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 099 X\r\ncontent-length: 5\r\n\r\n",
+    ] {
+        let parsed = parse_response(head.as_bytes(), false, &mut Response::default());
+        assert!(parsed.is_err(), "{head}");
+    }
 }
 
 #[test]

@@ -167,7 +167,7 @@ pub(crate) async fn response_head(
                     if incoming.input.is_empty() {
                         return Ok(false);
                     }
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "cut response head"));
                 }
             }
             Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "response head")),

@@ -249,16 +249,22 @@ async fn faults_are_injected_by_the_filter() {
 
 #[tokio::test]
 async fn original_destination_clusters_go_where_the_client_wanted() {
-    // Without a redirect the original destination is the listener itself: the cluster is asked by TCP.
+    // Without a redirect nobody wanted to go anywhere else, unless a header says so.
     let backend = Backend::named("a").await;
     let mut passthrough = eds_cluster("p");
     passthrough.as_object_mut().unwrap().remove("eds_cluster_config");
     passthrough["type"] = json!("ORIGINAL_DST");
     passthrough["lb_policy"] = json!("CLUSTER_PROVIDED");
-    passthrough["original_dst_lb_config"] =
-        json!({"upstream_port_override": backend.address.port()});
+    passthrough["original_dst_lb_config"] = json!({"use_http_header": true});
     let proxy = Proxy::start(&[passthrough], &[listener("in", &[to("p")])]).await;
-    let response = once(proxy.address("in").await, get("/where")).await;
+    let address = proxy.address("in").await;
+    let mut asked = get("/where");
+    let to = backend.address.to_string().parse().unwrap();
+    asked.headers_mut().insert("x-envoy-original-dst-host", to);
+    let response = once(address, asked).await;
     assert_eq!(response.headers()["x-echo-path"], "/where");
     assert_eq!(text(response).await, "a");
+    let response = once(address, get("/where")).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(text(response).await, "no healthy upstream");
 }

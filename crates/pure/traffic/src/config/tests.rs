@@ -261,4 +261,16 @@ fn original_destinations_find_their_listener() {
     let plain = table.listener("exact").unwrap();
     assert!(!plain.bind_to_port);
     assert_eq!(table.accept(plain, &Peer::default()).name, plain.name);
+    let source = "10.0.0.1:9".parse().unwrap();
+    let peer = Peer::redirected(source, "10.96.0.7:80".parse().unwrap());
+    for (to, is_own) in [
+        ("127.0.0.1:15001", true),
+        ("10.0.0.1:15001", true),
+        ("0.0.0.0:15001", true),
+        ("10.0.0.2:15001", false),
+        ("10.96.0.7:80", false),
+        ("127.0.0.1:80", false),
+    ] {
+        assert_eq!(table.listens_at(to.parse().unwrap(), &peer), is_own, "{to}");
+    }
 }

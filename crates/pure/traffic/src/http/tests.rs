@@ -105,6 +105,7 @@ fn run(chain: &HttpChain, line: &str, dice: &mut Dice) -> Decision {
         path: &request.path,
         headers: &headers,
         version: Version::Http11,
+        has_no_host: false,
     };
     chain.decide(&table(), &head, &peer(), dice)
 }
@@ -512,7 +513,7 @@ fn fault_filter(fault: &Json) -> Filter {
     let policy = Arc::new(FaultPolicy::compile(&fault).unwrap());
     Filter {
         name: "envoy.filters.http.fault".into(),
-        kind: FilterKind::Fault(policy),
+        kind: FilterKind::Fault(policy, Arc::default()),
         disabled: false,
     }
 }
@@ -601,7 +602,10 @@ fn heads_that_nobody_may_send_are_refused() {
     };
     let head = Head { method: "GET", scheme: "http", authority: "x", path: "/", ..Head::default() };
     assert_eq!(decide(&head), "a");
-    assert_eq!(decide(&Head { authority: "", ..head }), "400 missing_host_header");
+    assert_eq!(
+        decide(&Head { authority: "", has_no_host: true, ..head }),
+        "400 missing_host_header"
+    );
     assert_eq!(decide(&Head { path: "x", ..head }), "404 absolute_path_rejected");
     assert_eq!(decide(&Head { path: "", ..head }), "404 missing_path_rejected");
     assert_eq!(decide(&Head { version: Version::Http10, ..head }), "426 low_version");
@@ -626,7 +630,9 @@ fn paths_are_made_normal_before_they_match() {
     assert_eq!(told(&base, "GET http://x//admin"), "403");
     assert_eq!(forward(&base, "GET http://x/a/./b?c").path(), Some("/a/b?c"));
     assert_eq!(forward(&base, "GET http://x/a/b").path(), None);
-    assert_eq!(told(&base, "GET http://x/.."), "400");
+    assert_eq!(told(&base, "GET http://x/../admin"), "403");
+    assert_eq!(told(&base, "GET http://x/a/..;x/admin"), "403");
+    assert_eq!(told(&base, "GET http://x/a%00"), "400");
     assert_eq!(told(&plain(&routes), "GET http://x/a/../admin"), "a");
 }
 

@@ -305,7 +305,7 @@ fn compile_http_filter(filter: &filters::HttpFilter) -> Result<HttpFilter, Bad> 
     }
     if any.is::<filters::HttpFault>() {
         let policy = FaultPolicy::compile(&unpack(any)?)?;
-        return Ok(HttpFilter::Known(FilterKind::Fault(Arc::new(policy))));
+        return Ok(HttpFilter::Known(FilterKind::Fault(Arc::new(policy), Arc::default())));
     }
     if any.is::<filters::Cors>() {
         return Ok(HttpFilter::Known(FilterKind::Cors));

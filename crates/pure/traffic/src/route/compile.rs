@@ -16,8 +16,8 @@ use crate::{
     path::{PathMatch, PathRewrite},
     retry::{RetryOn, RetryPolicy},
     route::{
-        Action, Chance, Direct, Forwarding, HostRewrite, MirrorPolicy, PerFilter, RequireTls,
-        Route, RouteMatch, Routes, Target, TimeLimits, VirtualHost, hosts::Domains,
+        Action, Chance, Direct, Forwarding, HostRewrite, InternalOnly, MirrorPolicy, PerFilter,
+        RequireTls, Route, RouteMatch, Routes, Target, TimeLimits, VirtualHost, hosts::Domains,
     },
 };
 
@@ -49,7 +49,6 @@ impl Routes {
     pub(crate) fn compile(config: &proto::RouteConfiguration) -> Result<Self, Bad> {
         refuse(&[
             ("vhds", config.vhds.is_some()),
-            ("internal_only_headers", !config.internal_only_headers.is_empty()),
             ("cluster_specifier_plugins", !config.cluster_specifier_plugins.is_empty()),
             ("vhost_header", !config.vhost_header.is_empty()),
             ("route_specifiers", !config.route_specifiers.is_empty()),
@@ -72,6 +71,7 @@ impl Routes {
             domains,
             ignore_port: config.ignore_port_in_host_matching,
             ignore_path_parameters: config.ignore_path_parameters_in_path_matching,
+            internal_only: InternalOnly::of(&config.internal_only_headers),
         })
     }
 }
@@ -195,9 +195,15 @@ impl Route {
                 let direct = direct.within("direct_response")?;
                 Action::Answer(Box::new(direct))
             }
-            Some(Proto::FilterAction(_) | Proto::NonForwardingAction(_)) => {
-                return Err(Bad::unsupported("action"));
+            Some(Proto::NonForwardingAction(_)) => {
+                // A route for servers, where a proxy finds no cluster to go to.
+                let nowhere = proto::route_action::ClusterSpecifier::Cluster(String::new());
+                let action =
+                    proto::RouteAction { cluster_specifier: Some(nowhere), ..Default::default() };
+                let forwarding = Forwarding::compile(&action, own, &of_route, around)?;
+                Action::Forward(Box::new(forwarding))
             }
+            Some(Proto::FilterAction(_)) => return Err(Bad::unsupported("filter_action")),
             None => return Err(Bad::new("action", "is not set")),
         };
         // The older fields speak for requests that go to a cluster, where no level has the newer ones.

@@ -91,7 +91,7 @@ fn an_old_client_without_a_host_gets_the_default() {
          "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "a"}}]}]});
     let chain = chain(&routes, Vec::new(), settings);
     let decide = |version| {
-        let head = Head { method: "GET", path: "/", version, ..Head::default() };
+        let head = Head { method: "GET", path: "/", version, has_no_host: true, ..Head::default() };
         chain.decide(&table(), &head, &peer(), &mut Dice::seeded(1))
     };
     let Decision::Forward(forward) = decide(Version::Http10) else { panic!() };
@@ -215,11 +215,12 @@ fn the_header_of_an_original_destination_gives_way() {
     let to = |value: &[u8]| {
         let headers = [Header { name: "x-envoy-original-dst-host", value }];
         let head = Head { headers: &headers, ..Head::default() };
-        destination(&cluster, &head, &peer()).unwrap().to_string()
+        destination(&cluster, &head, &peer()).map(|to| to.to_string())
     };
-    assert_eq!(to(b"1.2.3.4:81"), "1.2.3.4:81");
-    assert_eq!(to(b"nonsense"), "10.96.0.1:80");
-    let without = destination(&cluster, &Head::default(), &peer()).unwrap();
+    assert_eq!(to(b"1.2.3.4:81").as_deref(), Some("1.2.3.4:81"));
+    assert_eq!(to(b"nonsense"), None, "a connection that was not led here goes nowhere else");
+    let peer = Peer::redirected(peer().source, peer().destination);
+    let without = destination(&cluster, &Head::default(), &peer).unwrap();
     assert_eq!(without.to_string(), "10.96.0.1:80");
 }
 
