@@ -26,7 +26,7 @@ async fn ambiguous_requests_are_refused_and_reach_nobody() {
         ("GET / HTTP/1.1\r\nconnection: close\r\n\r\n", 400),
         ("GET / HTTP/1.0\r\nhost: h\r\n\r\n", 426),
         ("nonsense\r\n\r\n", 400),
-        ("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\nconnection: close\r\n\r\n", 403),
+        ("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\nconnection: close\r\n\r\n", 404),
     ] {
         let answer = raw(address, request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
