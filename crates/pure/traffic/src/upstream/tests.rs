@@ -9,6 +9,7 @@ use xds::{
 };
 
 mod picking;
+mod properties;
 
 use super::*;
 use crate::{
