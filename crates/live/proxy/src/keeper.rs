@@ -164,7 +164,9 @@ impl Keeper {
                 tracing::error!(%error, "could not take back a refused configuration");
             }
             let _ = self.config.table();
-        })
+        })?;
+        self.config.forget_unused();
+        Ok(())
     }
 
     /// What takes a change of listeners back; only they can fail after they were read.

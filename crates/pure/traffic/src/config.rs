@@ -1,6 +1,10 @@
 //! The configuration: xDS resources as they come, read, checked and kept until they change.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use prost::Message;
 use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
@@ -95,6 +99,13 @@ impl std::error::Error for Rejection {}
 impl<T> Default for Resources<T> {
     fn default() -> Self {
         Self { by_name: BTreeMap::new() }
+    }
+}
+
+impl<T> Resource<T> {
+    /// The newest, and the one that is in use while that waits.
+    fn all(&self) -> impl Iterator<Item = &T> {
+        self.in_use.iter().map(|used| &**used).chain([&*self.compiled])
     }
 }
 
@@ -225,6 +236,24 @@ impl Config {
                 self.stale.clusters = true;
             }
             _ => {}
+        }
+    }
+
+    /// Forgets endpoints and routes that nothing refers to any more: the proxy no longer subscribes to them, so that nobody
+    /// says when they change, and names come and go without end. Call it when the last change is in force and stays.
+    pub fn forget_unused(&mut self) {
+        let clusters = self.clusters.by_name.values().flat_map(Resource::all);
+        let endpoints: BTreeSet<&str> =
+            clusters.filter_map(|cluster| cluster.endpoints_name()).map(|name| &**name).collect();
+        let listeners = self.listeners.by_name.values().flat_map(Resource::all);
+        let routes: BTreeSet<&str> =
+            listeners.flat_map(|listener| listener.route_names()).map(|name| &**name).collect();
+        self.endpoints.by_name.retain(|name, _| endpoints.contains(name.as_str()));
+        self.routes.by_name.retain(|name, _| routes.contains(name.as_str()));
+        for (kind, used) in [(ENDPOINT, &endpoints), (ROUTE, &routes)] {
+            if let Some(absent) = self.absent.get_mut(kind) {
+                absent.retain(|name| used.contains(name.as_str()));
+            }
         }
     }
 

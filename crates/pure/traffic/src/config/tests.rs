@@ -163,6 +163,26 @@ fn a_name_that_the_control_plane_does_not_know_is_not_waited_for() {
 }
 
 #[test]
+fn what_nobody_refers_to_is_forgotten() {
+    let mut config = Config::new();
+    let cluster = encode(&eds_cluster("c"));
+    config.update(CLUSTER, &[("c", "1", &cluster)], &[]).unwrap();
+    config.update(ENDPOINT, &[("c", "1", &encode(&assignment("c", &["10.0.0.1"])))], &[]).unwrap();
+    let http = encode(&http_listener("http", "r"));
+    config.update(LISTENER, &[("http", "1", &http)], &[]).unwrap();
+    config.update(ROUTE, &[("r", "1", &encode(&routes("r", "c")))], &["gone".into()]).unwrap();
+    config.forget_unused();
+    assert_eq!(told(&config.table()), "c with 1");
+    config.update(LISTENER, &[], &["http".into()]).unwrap();
+    config.update(CLUSTER, &[], &["c".into()]).unwrap();
+    config.forget_unused();
+    assert!(config.resources(ENDPOINT).is_empty() && config.resources(ROUTE).is_empty());
+    // When it comes again it waits for endpoints as if it had never been there, not for those of its earlier life.
+    config.update(CLUSTER, &[("c", "1", &cluster)], &[]).unwrap();
+    assert_eq!(config.warming(), ["c"]);
+}
+
+#[test]
 fn an_endpoint_change_leaves_all_else_as_it_is() {
     let mut config = Config::new();
     let (cluster, http) = (encode(&eds_cluster("c")), encode(&http_listener("http", "r")));
