@@ -2,6 +2,7 @@
 
 mod answers;
 mod balance;
+mod calls;
 mod edits;
 mod frames;
 mod malformed;
@@ -25,6 +26,7 @@ pub(crate) fn all(seed: u64, rounds: u64, upstreams: &Upstreams) -> Vec<Area> {
         edits::internal(),
         frames::area(),
     ];
+    areas.extend(calls::areas());
     areas.extend(manners::areas());
     areas.extend(malformed::areas());
     areas.extend((0..rounds).map(|round| random::area(seed, round)));

@@ -106,6 +106,16 @@ impl Connection {
         }
     }
 
+    /// Reads the head of an answer to CONNECT: where that opens a tunnel, no body follows.
+    pub(crate) fn tunnel_reply(&mut self) -> Result<Reply, Broken> {
+        let deadline = Instant::now() + self.patience;
+        let mut reply = self.head(deadline)?;
+        if !(200..300).contains(&reply.status) {
+            self.body(&mut reply, false, deadline)?;
+        }
+        Ok(reply)
+    }
+
     fn head(&mut self, deadline: Instant) -> Result<Reply, Broken> {
         let end = loop {
             if let Some(at) = find(&self.buffer, b"\r\n\r\n") {

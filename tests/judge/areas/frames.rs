@@ -1,5 +1,8 @@
 //! HTTP/2 frame by frame, as h2spec asks: what must be refused is refused, on the stream or the connection.
 
+mod abuses;
+mod messages;
+
 use std::time::Duration;
 
 use crate::{
@@ -23,6 +26,8 @@ pub(crate) fn area() -> Area {
     frames(&mut add);
     settings(&mut add);
     fields(&mut add);
+    abuses::abuses(&mut add);
+    messages::messages(&mut add);
     Area::new("frames", cases).listener("soon", "{delayed_close_timeout: 0.05s}")
 }
 
@@ -59,6 +64,11 @@ impl Head {
     /// The head of a POST whose body follows.
     fn post(&self, stream: u32, more: &[(&str, &str)]) -> Vec<u8> {
         frame(HEADERS, END_HEADERS, stream, &self.block("POST", more))
+    }
+
+    /// A request of this method.
+    fn only_method(&self, method: &str) -> Vec<u8> {
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, &self.block(method, &[]))
     }
 
     /// A GET with these fields and no others.

@@ -42,22 +42,42 @@ async fn one(
     let scheme = head.uri.scheme_str().unwrap_or_default();
     received.headers.push((":scheme".to_owned(), scheme.to_owned()));
     received.headers.extend(pairs(&head.headers));
+    // One that streams says back each piece as it comes.
+    let mut back = None;
+    if received.header("x-do") == Some("stream") {
+        let head = Response::builder().header("content-type", "application/grpc").body(());
+        back = respond.send_response(head.unwrap(), false).ok();
+    }
     while let Some(Ok(data)) = stream.data().await {
         stream.flow_control().release_capacity(data.len()).ok();
         received.body.extend_from_slice(&data);
+        if let Some(back) = &mut back {
+            back.send_data(data, false).ok();
+        }
     }
     if let Ok(Some(trailers)) = stream.trailers().await {
         received.trailers = pairs(&trailers);
     }
     let script = received.header("x-do").unwrap_or("200").to_owned();
     let says = received.header("x-say").map(str::to_owned);
+    let to_head = head.method == http::Method::HEAD;
     let n = upstreams.note(received);
+    if let Some(mut back) = back {
+        back.send_trailers(grpc_trailers("0")).ok();
+        return;
+    }
     let step = script.split(',').nth(n).or_else(|| script.split(',').next_back());
-    answer(&mut respond, &name, step.unwrap_or("200").trim(), says.as_deref()).await;
+    let step = step.unwrap_or("200").trim();
+    answer(&mut respond, &name, step, (says.as_deref(), to_head)).await;
 }
 
-/// `STATUS`, `STATUS/MS`, `rst=CODE`, `hang`, `grpc=CODE` in trailers, `grpc-only=CODE` in the head alone.
-async fn answer(respond: &mut SendResponse<Bytes>, name: &str, step: &str, says: Option<&str>) {
+/// `STATUS`, `STATUS/MS`, `stream`, `rst=CODE`, `hang`, `grpc=CODE` in trailers, `grpc-only=CODE` in the head alone.
+async fn answer(
+    respond: &mut SendResponse<Bytes>,
+    name: &str,
+    step: &str,
+    (says, to_head): (Option<&str>, bool),
+) {
     if let Some(code) = step.strip_prefix("rst=") {
         respond.send_reset(h2::Reason::from(code.parse::<u32>().unwrap_or(2)));
         return;
@@ -83,14 +103,21 @@ async fn answer(respond: &mut SendResponse<Bytes>, name: &str, step: &str, says:
     let status = if grpc.is_some() { "200" } else { step };
     let content = if grpc.is_some() { "application/grpc" } else { "text/plain" };
     let head = head.status(status).header("content-type", content).body(()).unwrap();
-    let Ok(mut body) = respond.send_response(head, false) else { return };
+    let Ok(mut body) = respond.send_response(head, to_head) else { return };
+    if to_head {
+        return;
+    }
     body.send_data(format!("from {name}\n").into(), grpc.is_none()).ok();
     if let Some(code) = grpc {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", code.parse().unwrap());
-        trailers.insert("grpc-message", "said".parse().unwrap());
-        body.send_trailers(trailers).ok();
+        body.send_trailers(grpc_trailers(code)).ok();
     }
+}
+
+fn grpc_trailers(code: &str) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", code.parse().unwrap());
+    trailers.insert("grpc-message", "said".parse().unwrap());
+    trailers
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -280,7 +280,10 @@ async fn stream(
 ) {
     let (parts, body) = request.into_parts();
     let settings = downstream.chain.settings();
-    let mut request = crate::h2::from_request(&parts);
+    let Some(mut request) = crate::h2::from_request(&parts) else {
+        respond.send_reset(::h2::Reason::PROTOCOL_ERROR);
+        return;
+    };
     let refused = if request.fields.len() > settings.max_headers {
         Some(431)
     } else if !crate::edit::underscores(&mut request, settings.underscores) {

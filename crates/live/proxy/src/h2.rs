@@ -27,6 +27,14 @@ pub(crate) fn was_refused(error: &io::Error) -> bool {
     inner.is_some_and(|error| error.reason() == Some(::h2::Reason::REFUSED_STREAM))
 }
 
+/// The peer broke the protocol.
+pub(crate) fn broke_protocol(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<::h2::Error>());
+    inner.is_some_and(|error| {
+        error.is_library() && error.reason() == Some(::h2::Reason::PROTOCOL_ERROR)
+    })
+}
+
 /// The peer reset the stream, not the connection.
 pub(crate) fn was_reset(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<::h2::Error>());
@@ -119,11 +127,15 @@ fn header_map(fields: &Fields) -> HeaderMap {
     map
 }
 
-/// A request that arrived on a stream.
-pub(crate) fn from_request(parts: &http::request::Parts) -> Request {
+/// A request that arrived on a stream; `None` when two readers could read its length differently.
+pub(crate) fn from_request(parts: &http::request::Parts) -> Option<Request> {
+    if parts.headers.get_all(http::header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return None;
+    }
     let mut request = Request { http2: true, keep_alive: true, ..Request::default() };
     let fields = &mut request.fields;
     append_all(fields, &parts.headers);
+    join_cookies(fields);
     fields.remove("te");
     if parts.headers.get("te").is_some_and(|value| value == "trailers") {
         fields.append("te", b"trailers");
@@ -156,7 +168,17 @@ pub(crate) fn from_request(parts: &http::request::Parts) -> Request {
         fields.remove("expect");
         request.expects_continue = true;
     }
-    request
+    Some(request)
+}
+
+/// Puts together what HTTP/2 lets a client take apart, since nobody else has to know of it (RFC 9113 section 8.2.3).
+fn join_cookies(fields: &mut Fields) {
+    if fields.values("cookie").nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = fields.values("cookie").collect();
+    let whole = crumbs.join(&b"; "[..]);
+    fields.set("cookie", &whole);
 }
 
 /// A request as h2 wants it; an error when path or authority are no URI.

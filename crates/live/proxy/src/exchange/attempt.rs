@@ -620,7 +620,7 @@ fn fault_of_error(error: &io::Error) -> Fault {
     if crate::h2::was_reset(error) {
         return Fault::Reset { request_sent: true };
     }
-    if error.kind() == io::ErrorKind::InvalidData {
+    if error.kind() == io::ErrorKind::InvalidData || crate::h2::broke_protocol(error) {
         return Fault::Protocol { reason: error.to_string().into() };
     }
     Fault::Terminated { request_sent: true }

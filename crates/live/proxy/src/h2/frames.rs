@@ -172,10 +172,10 @@ impl Frames {
     }
 }
 
-/// Whether a header block names a pseudo header: by the table that never changes, or by a name that begins with
-/// a colon. A name in the table that a connection makes for itself is not looked up.
-/// Spec: RFC 7541, section 6 and appendix A.
-pub(super) fn names_pseudo(block: &[u8]) -> bool {
+/// Whether a header block names what trailers may not: a pseudo header or the length, by the table that never changes
+/// or in letters. A name in the table that a connection makes for itself is not looked up.
+/// Spec: RFC 9113 section 8.1; RFC 7541, section 6 and appendix A.
+pub(super) fn names_framing(block: &[u8]) -> bool {
     let mut rest = block;
     while let Some(first) = rest.first().copied() {
         let (prefix, has_value) = match first {
@@ -189,14 +189,16 @@ pub(super) fn names_pseudo(block: &[u8]) -> bool {
         if is_size {
             continue;
         }
-        if (1..=PSEUDO).contains(&index) {
+        if (1..=PSEUDO).contains(&index) || index == LENGTH {
             return true;
         }
         if has_value {
             if index == 0 {
                 match string(&mut rest) {
-                    Some((true, [first, ..])) if first >> 1 == COLON >> 1 => return true,
-                    Some((false, [b':', ..])) => return true,
+                    Some((true, name)) if is_framing(name, COLON, &CODED_LENGTH) => return true,
+                    Some((false, name)) if is_framing(name, b':', b"content-length") => {
+                        return true;
+                    }
                     Some(_) => {}
                     None => return false,
                 }
@@ -211,8 +213,18 @@ pub(super) fn names_pseudo(block: &[u8]) -> bool {
 
 /// Pseudo headers are the first entries of the table that never changes.
 const PSEUDO: usize = 14;
+/// `content-length` is there, too.
+const LENGTH: usize = 28;
 /// A colon in Huffman's code, which has seven bits.
 const COLON: u8 = 0b1011_1000;
+/// `content-length` in Huffman's code.
+const CODED_LENGTH: [u8; 10] = [0x21, 0xea, 0x49, 0x6a, 0x4a, 0xd4, 0x16, 0xa9, 0x93, 0x3f];
+
+/// Whether a name begins with a colon, of which the last bit does not count, or is that of the length.
+fn is_framing(name: &[u8], colon: u8, length: &[u8]) -> bool {
+    // A semicolon, which the last bit would make of it, is not allowed in a name either.
+    name == length || name.first().is_some_and(|first| first >> 1 == colon >> 1)
+}
 
 /// A number with a prefix of so many bits (RFC 7541 section 5.1).
 fn number(rest: &mut &[u8], prefix: u32) -> Option<usize> {
@@ -249,7 +261,7 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Frame, Frames, Piece, names_pseudo};
+    use super::{Frame, Frames, Piece, names_framing};
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -305,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn pseudo_headers_are_found_in_every_form() {
+    fn pseudo_headers_and_lengths_are_found_in_every_form() {
         for (block, is) in [
             (&[0x82][..], true),
             (&[0x8f], false),
@@ -318,6 +330,10 @@ mod tests {
             (&[0x10, 5, b':', b'p', b'a', b't', b'h', 1, b'/'], true),
             // ":path" in Huffman's code.
             (&[0x40, 0x84, 0xb9, 0x58, 0xd3, 0x3f, 1, b'/'], true),
+            (&[0x0f, 0x0d, 1, b'9'], true),
+            (b"\0\x0econtent-length\x019", true),
+            (b"\0\x0dcontent-lengt\x019", false),
+            (b"\0\x8a\x21\xea\x49\x6a\x4a\xd4\x16\xa9\x93\x3f\x019", true),
             (&[0, 3, b'x', b'-', b't', 1, b':', 0x82], true),
             (&[0, 3, b'x', b'-', b't', 1, b':'], false),
             (&[0x7f, 0x00, 1, b'v'], false),
@@ -325,7 +341,7 @@ mod tests {
             (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], false),
             (&[], false),
         ] {
-            assert_eq!(names_pseudo(block), is, "{block:02x?}");
+            assert_eq!(names_framing(block), is, "{block:02x?}");
         }
     }
 }

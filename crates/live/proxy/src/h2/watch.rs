@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{
     CONTINUATION, DATA, Frame, Frames, HEADERS, PING, PRIORITY, PRIORITY_UPDATE, Piece, SETTINGS,
-    WINDOW_UPDATE, names_pseudo,
+    WINDOW_UPDATE, names_framing,
 };
 
 /// Bytes of the preface, which the library reads.
@@ -48,7 +48,7 @@ impl Offence {
             Offence::Empty => "too many frames without content",
             Offence::Priorities => "too many priorities",
             Offence::WindowUpdates => "too many window updates",
-            Offence::Trailers => "pseudo headers in trailers, or too many trailers",
+            Offence::Trailers => "trailers with pseudo headers or a length, or too many of them",
         }
     }
 }
@@ -157,7 +157,7 @@ impl Counts {
         trailers.block.extend_from_slice(trailers.frame.block(&trailers.payload));
         trailers.payload.clear();
         if trailers.frame.ends_headers() {
-            let pretends = names_pseudo(&trailers.block);
+            let pretends = names_framing(&trailers.block);
             self.trailers = None;
             if pretends {
                 return Err(Offence::Trailers);
