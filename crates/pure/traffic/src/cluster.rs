@@ -2,18 +2,21 @@
 
 mod compile;
 mod endpoints;
+mod extras;
+mod fallback;
 mod picking;
 mod slow_start;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 pub use endpoints::{Endpoint, Endpoints, Health, Locality, Place};
+pub use fallback::{Fallback, FixedAnswer};
 pub(crate) use slow_start::SlowStart;
 use xds::core;
 
 use crate::{
     http::Http2Settings,
-    upstream::{Hasher, OutlierPolicy},
+    upstream::{BreakerPolicy, Hasher, OutlierPolicy},
 };
 
 /// A cluster as it is configured. Spec: Envoy `Cluster`.
@@ -67,6 +70,9 @@ pub struct Cluster {
     pub(crate) hash_balance: Option<u32>,
     pub(crate) limits: Limits,
     pub(crate) outlier: Option<OutlierPolicy>,
+    pub(crate) breaker: Option<Arc<BreakerPolicy>>,
+    /// What a request gets while the breaker is open or no host is left.
+    pub fallback: Option<Arc<Fallback>>,
     /// The hosts, unless they come from elsewhere.
     pub(crate) endpoints: Option<Arc<Endpoints>>,
 }

@@ -10,6 +10,7 @@ use crate::{
     access::Permit,
     answer::Answer,
     attempt::Attempt,
+    cluster::FixedAnswer,
     cors::Grant,
     edits::{Action, Edit, Value},
     fault::Fault,
@@ -134,6 +135,8 @@ pub struct ResponseFacts {
     pub attempts: u32,
     /// The host that answered.
     pub upstream: Option<SocketAddr>,
+    /// Why the answer comes from elsewhere than the request was meant for; see [`Fault::refusal`].
+    pub fallback: Option<&'static str>,
 }
 
 impl Forward {
@@ -297,11 +300,16 @@ impl Forward {
             let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
             Edit::set("x-envoy-upstream-service-time", Value::Number(millis))
         });
+        let fallback = facts
+            .fallback
+            .filter(|_| talks)
+            .map(|why| Edit::set("x-lateen-fallback", Value::Bytes(why.as_bytes())));
         let attempts = forwarding
             .attempt_count_in_response
             .then(|| Edit::set("x-envoy-attempt-count", Value::Number(u64::from(facts.attempts))));
         service_time
             .into_iter()
+            .chain(fallback)
             .chain(attempts)
             .chain(
                 self.target()
@@ -327,12 +335,38 @@ impl Forward {
         attempts: u32,
         head: &Head<'_>,
     ) -> Answer {
-        let mut answer = fault.answer_to(head, attempts);
+        let facts = ResponseFacts { attempts, ..ResponseFacts::default() };
+        self.own_answer(fault.answer_to(head, attempts), flags, &facts)
+    }
+
+    /// The answer to give in place of a refusal; the refusal itself where the fixed answer does not suit the request.
+    #[must_use]
+    pub fn fallback_answer(
+        &self,
+        fixed: &FixedAnswer,
+        fault: &Fault,
+        flags: Flags,
+        attempts: u32,
+        head: &Head<'_>,
+    ) -> Answer {
+        let refusal = fault.answer_to(head, attempts);
+        let mut facts = ResponseFacts { attempts, ..ResponseFacts::default() };
+        let answer = match fixed.in_place_of(&refusal, head.is_grpc()) {
+            Some(answer) => {
+                facts.fallback = fault.refusal();
+                answer
+            }
+            None => refusal,
+        };
+        self.own_answer(answer, flags, &facts)
+    }
+
+    fn own_answer(&self, mut answer: Answer, flags: Flags, facts: &ResponseFacts) -> Answer {
         answer.flags = answer.flags.union(flags).union(self.flags);
         self.route.name.clone_into(&mut answer.route);
         (*self.route.virtual_host).clone_into(&mut answer.virtual_host);
         (*self.cluster).clone_into(&mut answer.cluster);
-        answer.edit(self.response_edits(&ResponseFacts { attempts, ..ResponseFacts::default() }));
+        answer.edit(self.response_edits(facts));
         answer
     }
 

@@ -105,8 +105,10 @@ pub enum Fault {
         /// Whether all of the request had arrived.
         request_complete: bool,
     },
-    /// A circuit breaker is open.
+    /// A circuit breaker is open: too much is under way.
     Overflow,
+    /// The breaker is open: too much has failed. Ours alone.
+    BreakerOpen,
     /// The cluster has no host to offer.
     NoHealthyUpstream,
     /// The cluster does not exist.
@@ -118,6 +120,16 @@ impl Fault {
     #[must_use]
     pub const fn is_of_downstream(&self) -> bool {
         matches!(self, Self::StreamIdle { .. } | Self::RequestTimeout | Self::DurationOver { .. })
+    }
+
+    /// Why the request was sent nowhere at all, for those faults that a fallback mends; `x-lateen-fallback` says it.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::BreakerOpen => Some("breaker_open"),
+            Self::NoHealthyUpstream => Some("no_healthy_upstream"),
+            _ => None,
+        }
     }
 
     /// The flag of access records, if there is one for it.
@@ -134,7 +146,7 @@ impl Fault {
                 Flag::UpstreamRequestTimeout
             }
             Self::MaxStreamDuration => Flag::UpstreamMaxStreamDurationReached,
-            Self::Overflow => Flag::UpstreamOverflow,
+            Self::Overflow | Self::BreakerOpen => Flag::UpstreamOverflow,
             Self::NoHealthyUpstream => Flag::NoHealthyUpstream,
             Self::NoCluster => Flag::NoClusterFound,
             Self::StreamIdle { .. } => Flag::StreamIdleTimeout,
@@ -169,6 +181,7 @@ impl Fault {
             Self::MaxStreamDuration => {
                 return Cow::Borrowed("upstream_max_stream_duration_reached");
             }
+            Self::BreakerOpen => return Cow::Borrowed("breaker_open"),
             Self::NoHealthyUpstream => return Cow::Borrowed("no_healthy_upstream"),
             Self::StreamIdle { .. } => return Cow::Borrowed("stream_idle_timeout"),
             Self::RequestTimeout => return Cow::Borrowed("request_overall_timeout"),
@@ -234,6 +247,7 @@ impl Fault {
                 Cow::Borrowed("upstream request timeout")
             }
             Self::MaxStreamDuration => Cow::Borrowed("upstream max stream duration reached"),
+            Self::BreakerOpen => Cow::Borrowed("breaker open"),
             Self::NoHealthyUpstream => Cow::Borrowed("no healthy upstream"),
             Self::NoCluster => Cow::Borrowed(""),
             Self::StreamIdle { .. } => Cow::Borrowed("stream timeout"),
@@ -241,7 +255,7 @@ impl Fault {
             Self::DurationOver { .. } => Cow::Borrowed("downstream duration timeout"),
         };
         let mut answer = Answer::new(self.status(), body, self.flags(), self.details());
-        if matches!(self, Self::Overflow) {
+        if matches!(self, Self::Overflow | Self::BreakerOpen) {
             answer.headers.push((Cow::Borrowed("x-envoy-overloaded"), b"true".to_vec()));
         }
         answer
@@ -258,6 +272,7 @@ mod tests {
             (Fault::NoHealthyUpstream, 503, "UH", "no_healthy_upstream"),
             (Fault::NoCluster, 503, "NC", "cluster_not_found"),
             (Fault::Overflow, 503, "UO", "upstream_reset_before_response_started{overflow}"),
+            (Fault::BreakerOpen, 503, "UO", "breaker_open"),
             (Fault::Timeout, 504, "UT", "response_timeout"),
             (Fault::PerTryTimeout, 504, "UT", "upstream_per_try_timeout"),
             (Fault::MaxStreamDuration, 504, "UMSDR", "upstream_max_stream_duration_reached"),

@@ -164,7 +164,11 @@ impl RetryPolicy {
         // A breaker that is open, an empty cluster and a deadline that is over are not mended by trying again.
         if matches!(
             fault,
-            Fault::Overflow | Fault::NoHealthyUpstream | Fault::NoCluster | Fault::Timeout
+            Fault::Overflow
+                | Fault::BreakerOpen
+                | Fault::NoHealthyUpstream
+                | Fault::NoCluster
+                | Fault::Timeout
         ) || fault.is_of_downstream()
         {
             return false;
@@ -301,6 +305,7 @@ mod tests {
             ("5xx", &Fault::PerTryTimeout, true),
             ("gateway-error", &connect, true),
             ("5xx", &Fault::Overflow, false),
+            ("5xx", &Fault::BreakerOpen, false),
             ("5xx", &Fault::Timeout, false),
             ("5xx", &Fault::MaxStreamDuration, true),
             ("reset", &Fault::PerTryIdleTimeout, true),

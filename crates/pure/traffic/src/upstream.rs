@@ -2,7 +2,9 @@
 
 mod balance;
 mod bounded;
+pub(crate) mod breaker;
 mod edf;
+pub(crate) mod growth;
 mod hashing;
 mod host;
 mod outlier;
@@ -18,6 +20,7 @@ use std::{
     },
 };
 
+pub(crate) use breaker::BreakerPolicy;
 pub(crate) use hashing::Hasher;
 pub use host::{Host, HostId};
 pub(crate) use outlier::OutlierPolicy;
@@ -29,12 +32,13 @@ pub use stats::{Counter, Stats};
 use crate::{
     access::Permit,
     attempt::Attempt,
-    cluster::{Cluster, Discovery, Limits},
+    cluster::{Cluster, Discovery, Fallback, Limits},
     compile::Map,
     dice::Dice,
     fault::{Fault, Outcome},
     moment::Moment,
     table::Table,
+    upstream::breaker::Admission,
 };
 
 /// The upstreams of all clusters.
@@ -208,7 +212,7 @@ impl Upstream {
     /// counts it from [`Seat::begin`] on.
     ///
     /// # Errors
-    /// When no host is there.
+    /// When no host is there, or the breaker is open.
     pub fn pick(
         self: &Arc<Self>,
         now: Moment,
@@ -219,6 +223,11 @@ impl Upstream {
         // The permit says that somebody looked at the peer; there is nothing else to learn from it.
         let _ = permit;
         let mut state = self.lock();
+        let admission = match state.breaker().map(|breaker| breaker.admit(now, &self.stats)) {
+            None => None,
+            Some(Some(admission)) => Some(admission),
+            Some(None) => return Err(Refusal::BreakerOpen),
+        };
         let picked = match &state.cluster().discovery {
             Discovery::OriginalDst { port, .. } => {
                 let port = *port;
@@ -227,17 +236,23 @@ impl Upstream {
             _ => state.pick(now, attempt, dice, &self.stats),
         };
         let Some(host) = picked else {
+            if let Some((breaker, admission)) = state.breaker().zip(admission) {
+                breaker.release(admission.ticket);
+            }
             self.stats.upstream_cx_none_healthy.add(1);
             return Err(Refusal::NoHealthyHost);
         };
         let outlier = state.outlier_policy();
         drop(state);
-        Ok(Seat::new(Arc::clone(self), host, outlier))
+        Ok(Seat::new(Arc::clone(self), host, outlier, admission))
     }
 
-    /// Takes note of how an attempt ended: counters, and outlier detection.
+    /// Takes note of how an attempt ended: counters, outlier detection, and the breaker.
     pub fn on_outcome(&self, now: Moment, seat: &Seat, outcome: &Outcome<'_>) {
         self.count(seat, outcome);
+        if let Some(admission) = seat.admission() {
+            self.settle(now, admission, outcome);
+        }
         let host = seat.shared_host();
         if let Some(policy) = seat.outlier_policy() {
             let reasons = host.monitor.note(policy, outcome);
@@ -248,6 +263,33 @@ impl Upstream {
                 }
             }
         }
+    }
+
+    fn settle(&self, now: Moment, admission: &Admission, outcome: &Outcome<'_>) {
+        let Some(is_good) = admission.judges(outcome) else { return };
+        if !admission.is_settled.swap(true, Ordering::Relaxed)
+            && admission.is_news(is_good)
+            && let Some(breaker) = self.lock().breaker()
+        {
+            breaker.settle(now, admission.ticket, is_good, &self.stats);
+        }
+    }
+
+    /// A seat is given back. Where nothing was learnt from a trial, another may be made.
+    pub(crate) fn give_back(&self, admission: &Admission) {
+        if admission.ticket.on_trial
+            && !admission.is_settled.load(Ordering::Relaxed)
+            && let Some(breaker) = self.lock().breaker()
+        {
+            breaker.release(admission.ticket);
+        }
+    }
+
+    /// What a request gets instead of this fault, if its cluster says so. Who gives it counts it.
+    #[must_use]
+    pub fn fallback(&self, fault: &Fault) -> Option<Arc<Fallback>> {
+        fault.refusal()?;
+        self.lock().cluster().fallback.clone()
     }
 
     fn count(&self, seat: &Seat, outcome: &Outcome<'_>) {

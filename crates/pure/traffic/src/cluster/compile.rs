@@ -78,6 +78,8 @@ impl Cluster {
             hash_balance: picking.hash_balance,
             limits: limits(cluster.circuit_breakers.as_ref()),
             outlier: None,
+            breaker: None,
+            fallback: None,
             endpoints,
         };
         compiled.read_protocol(cluster)?;
@@ -85,6 +87,7 @@ impl Cluster {
         if let Some(outlier) = &cluster.outlier_detection {
             compiled.outlier = Some(OutlierPolicy::compile(outlier).within("outlier_detection")?);
         }
+        compiled.read_extras(cluster.metadata.as_ref())?;
         Ok(compiled)
     }
 

@@ -376,8 +376,11 @@ fn headers_are_edited_from_the_most_specific_level_out() {
         request_edits(&forward_it(&routes)),
         ["x-l=cluster", "x-l=route", "-x-gone=", "x-l=host", "x-l=config"]
     );
-    let facts =
-        ResponseFacts { service_time: Some(Duration::from_millis(7)), attempts: 1, upstream: None };
+    let facts = ResponseFacts {
+        service_time: Some(Duration::from_millis(7)),
+        attempts: 1,
+        ..ResponseFacts::default()
+    };
     assert_eq!(
         edits_told(forward_it(&routes).response_edits(&facts)),
         ["x-envoy-upstream-service-time=7", "+x-r=10.0.0.9", "server=envoy"]

@@ -16,6 +16,7 @@ use crate::{
     fault::{Fault, Outcome},
     moment::Moment,
     upstream::{
+        growth::Growth,
         host::Host,
         stats::{Counter, Stats},
     },
@@ -36,6 +37,8 @@ pub(crate) struct OutlierPolicy {
     failure_percentage: RateRule,
     stdev_factor: f64,
     failure_threshold: f64,
+    /// How the time out grows; Envoy knows one way only, and ours comes by metadata.
+    pub(crate) growth: Growth,
 }
 
 /// So many in a row, and in how many percent of cases that has consequences.
@@ -153,6 +156,7 @@ impl OutlierPolicy {
             },
             stdev_factor: f64::from(config.success_rate_stdev_factor.unwrap_or(1900)) / 1000.0,
             failure_threshold: f64::from(config.failure_percentage_threshold.unwrap_or(85)),
+            growth: Growth::Linear,
         })
     }
 
@@ -243,7 +247,7 @@ impl Monitor {
 }
 
 /// The status that stands for a failure of our own side of the exchange; `None` for faults that say nothing about the host.
-const fn local_status(fault: &Fault) -> Option<u16> {
+pub(crate) const fn local_status(fault: &Fault) -> Option<u16> {
     match fault {
         Fault::ConnectFailed { .. }
         | Fault::NotResolved
@@ -257,7 +261,11 @@ const fn local_status(fault: &Fault) -> Option<u16> {
         | Fault::Timeout
         | Fault::MaxStreamDuration => Some(504),
         Fault::StreamIdle { .. } | Fault::RequestTimeout | Fault::DurationOver { .. } => None,
-        Fault::LocalReset | Fault::Overflow | Fault::NoHealthyUpstream | Fault::NoCluster => None,
+        Fault::LocalReset
+        | Fault::Overflow
+        | Fault::BreakerOpen
+        | Fault::NoHealthyUpstream
+        | Fault::NoCluster => None,
     }
 }
 
@@ -340,9 +348,8 @@ impl Outlier {
         monitor.jitter.store(jitter, Ordering::Relaxed);
         // It grows until the longest time is reached once.
         let backoff = monitor.backoff.load(Ordering::Relaxed);
-        if self.policy.base_ejection * backoff
-            < self.policy.max_ejection + self.policy.base_ejection
-        {
+        let (base, most) = (self.policy.base_ejection, self.policy.max_ejection);
+        if self.policy.growth.goes_on(base, backoff, most) {
             monitor.backoff.store(backoff + 1, Ordering::Relaxed);
         }
         true
@@ -387,7 +394,8 @@ impl Outlier {
     fn is_over(&self, now: Moment, monitor: &Monitor) -> bool {
         let times = monitor.backoff.load(Ordering::Relaxed);
         let jitter = Duration::from_millis(monitor.jitter.load(Ordering::Relaxed));
-        let length = self.policy.base_ejection.saturating_mul(times).min(self.policy.max_ejection);
+        let (base, most) = (self.policy.base_ejection, self.policy.max_ejection);
+        let length = self.policy.growth.length(base, times, most);
         let since = Moment::from_nanos(monitor.ejected_at.load(Ordering::Relaxed));
         length + jitter <= now - since
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     fault::Fault,
-    upstream::{Host, OutlierPolicy, Upstream, take},
+    upstream::{Host, OutlierPolicy, Upstream, breaker::Admission, take},
 };
 
 /// A place at a host for one request. The balancer sees it as active until it is dropped.
@@ -13,6 +13,8 @@ pub struct Seat {
     upstream: Arc<Upstream>,
     host: Arc<Host>,
     outlier: Option<Arc<OutlierPolicy>>,
+    /// Leave of the breaker, where there is one.
+    admission: Option<Admission>,
     /// Whether it counts in the breaker for requests.
     has_begun: bool,
 }
@@ -22,8 +24,10 @@ pub struct Seat {
 pub enum Refusal {
     /// The cluster has no host to offer.
     NoHealthyHost,
-    /// A circuit breaker is open.
+    /// A circuit breaker is open: too much is under way.
     Overflow,
+    /// The breaker is open: too much has failed.
+    BreakerOpen,
 }
 
 impl From<Refusal> for Fault {
@@ -31,6 +35,7 @@ impl From<Refusal> for Fault {
         match refusal {
             Refusal::NoHealthyHost => Self::NoHealthyUpstream,
             Refusal::Overflow => Self::Overflow,
+            Refusal::BreakerOpen => Self::BreakerOpen,
         }
     }
 }
@@ -59,12 +64,13 @@ impl Seat {
         upstream: Arc<Upstream>,
         host: Arc<Host>,
         outlier: Option<Arc<OutlierPolicy>>,
+        admission: Option<Admission>,
     ) -> Self {
         host.enter();
         host.rq_total.add(1);
         upstream.stats().upstream_rq_total.add(1);
         upstream.stats().upstream_rq_active.add(1);
-        Self { upstream, host, outlier, has_begun: false }
+        Self { upstream, host, outlier, admission, has_begun: false }
     }
 
     /// The host.
@@ -87,6 +93,10 @@ impl Seat {
 
     pub(crate) fn outlier_policy(&self) -> Option<&OutlierPolicy> {
         self.outlier.as_deref()
+    }
+
+    pub(crate) const fn admission(&self) -> Option<&Admission> {
+        self.admission.as_ref()
     }
 
     /// Counts a request that has its connection and is about to leave. Byte streams are not requests.
@@ -150,6 +160,9 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.host.leave();
+        if let Some(admission) = &self.admission {
+            self.upstream.give_back(admission);
+        }
         if self.has_begun {
             self.upstream.in_use().requests.fetch_sub(1, Ordering::Relaxed);
         }

@@ -18,6 +18,7 @@ use crate::{
     upstream::{
         OutlierPolicy, Stats,
         balance::{Balancer, Group, Wish},
+        breaker::Breaker,
         host::{Host, Hosts},
         outlier::{Outlier, Reason},
     },
@@ -56,6 +57,7 @@ pub(crate) struct State {
     hosts: Hosts,
     balancer: Balancer,
     outlier: Option<Outlier>,
+    breaker: Option<Breaker>,
     policy: Option<Arc<OutlierPolicy>>,
     originals: Map<SocketAddr, Arc<Host>>,
     next_cleanup: Option<Moment>,
@@ -68,6 +70,7 @@ impl State {
         let seed = xxh64(name.as_bytes(), 0);
         let outlier = cluster.outlier.clone().map(|policy| Outlier::new(policy, seed));
         let policy = cluster.outlier.clone().map(Arc::new);
+        let breaker = cluster.breaker.clone().map(Breaker::new);
         Self {
             cluster,
             endpoints: Arc::default(),
@@ -76,6 +79,7 @@ impl State {
             hosts: Vec::new(),
             balancer: Balancer::default(),
             outlier,
+            breaker,
             policy,
             originals: Map::default(),
             next_cleanup: None,
@@ -89,6 +93,10 @@ impl State {
 
     pub(crate) fn hosts(&self) -> &[Arc<Host>] {
         &self.hosts
+    }
+
+    pub(crate) const fn breaker(&mut self) -> Option<&mut Breaker> {
+        self.breaker.as_mut()
     }
 
     pub(crate) fn outlier_policy(&self) -> Option<Arc<OutlierPolicy>> {
@@ -109,6 +117,7 @@ impl State {
         }
         if !same_cluster {
             self.update_outlier(cluster);
+            self.update_breaker(cluster, stats);
             self.cluster = Arc::clone(cluster);
         }
         self.endpoints = Arc::clone(endpoints);
@@ -127,6 +136,20 @@ impl State {
             }
         }
         self.policy = cluster.outlier.clone().map(Arc::new);
+    }
+
+    fn update_breaker(&mut self, cluster: &Cluster, stats: &Stats) {
+        match (&mut self.breaker, &cluster.breaker) {
+            (Some(breaker), Some(policy)) => {
+                if *breaker.policy() != **policy {
+                    breaker.obey(Arc::clone(policy));
+                }
+            }
+            (breaker, policy) => {
+                *breaker = policy.clone().map(Breaker::new);
+                stats.breaker_open.set(0);
+            }
+        }
     }
 
     /// Takes the addresses of a name.

@@ -30,7 +30,7 @@ impl Counter {
 
 macro_rules! stats {
     (counters { $($counter:ident $counter_name:literal,)* } gauges { $($gauge:ident $gauge_name:literal,)* }) => {
-        /// What was counted for one cluster. Each field is a metric of Envoy: `cluster.<name>.<field>`.
+        /// What was counted for one cluster. Each field is a metric `cluster.<name>.<field>`: Envoy's, and ours behind `lateen.`.
         #[derive(Debug, Default)]
         pub struct Stats {
             $(#[doc = concat!("Counter `", $counter_name, "`.")] pub $counter: Counter,)*
@@ -108,6 +108,12 @@ stats! {
             "outlier_detection.ejections_detected_local_origin_failure_percentage",
         ejections_enforced_local_origin_failure_percentage
             "outlier_detection.ejections_enforced_local_origin_failure_percentage",
+        breaker_opened "lateen.breaker.opened",
+        breaker_closed "lateen.breaker.closed",
+        breaker_refused "lateen.breaker.refused",
+        breaker_trials "lateen.breaker.trials",
+        fallback_answered "lateen.fallback.answered",
+        fallback_forwarded "lateen.fallback.forwarded",
     }
     gauges {
         upstream_cx_active "upstream_cx_active",
@@ -117,6 +123,7 @@ stats! {
         membership_total "membership_total",
         membership_healthy "membership_healthy",
         ejections_active "outlier_detection.ejections_active",
+        breaker_open "lateen.breaker.open",
     }
 }
 

@@ -8,6 +8,7 @@ use xds::{
     core, endpoint, wkt,
 };
 
+mod breaker;
 mod picking;
 mod properties;
 
@@ -591,7 +592,7 @@ proptest! {
             now = now + Duration::from_secs(wait);
             upstreams.on_wake(now);
             let hosts = upstream.hosts();
-            let seat = Seat::new(Arc::clone(&upstream), Arc::clone(&hosts[host]), upstream.lock().outlier_policy());
+            let seat = Seat::new(Arc::clone(&upstream), Arc::clone(&hosts[host]), upstream.lock().outlier_policy(), None);
             upstream.in_use.requests.fetch_add(1, Ordering::Relaxed);
             let status = if good { 200 } else { 500 };
             upstream.on_outcome(now, &seat, &Outcome::Response { status, headers: &[] });

@@ -338,3 +338,27 @@ fn wrong_values_are_refused() {
     let config = proto::OutlierDetection { interval: seconds(-1), ..Default::default() };
     assert!(OutlierPolicy::compile(&config).is_err());
 }
+
+#[test]
+fn time_out_may_double_instead() {
+    let policy = OutlierPolicy::compile(&all_may_go()).unwrap();
+    let mut outlier = Outlier::new(OutlierPolicy { growth: Growth::Exponential, ..policy }, 1);
+    let stats = Stats::default();
+    let all: Vec<Arc<Host>> = ['a', 'b'].map(|name| Arc::new(host(name))).into();
+    outlier.on_wake(Moment::START, &all, &stats);
+    let mut second = 1;
+    let mut lengths = Vec::new();
+    for _ in 0..6 {
+        let now = Moment::START + Duration::from_secs(second);
+        assert!(outlier.eject(now, &all, &all[0], Reason::Consecutive5xx, &stats));
+        let began = second;
+        while all[0].is_ejected() {
+            second += 1;
+            outlier.on_wake(Moment::START + Duration::from_secs(second), &all, &stats);
+        }
+        // Intervals of 10 s: it comes back at the end of one.
+        lengths.push((second - began) / 10 * 10);
+        second += 1;
+    }
+    assert_eq!(lengths, [30, 60, 120, 240, 300, 300]);
+}

@@ -538,7 +538,7 @@ proptest! {
             }
             let (hosts, moment) = (upstream.hosts(), Moment::START + millis(now));
             let host = Arc::clone(&hosts[at % n]);
-            let seat = Seat::new(Arc::clone(&upstream), host, upstream.lock().outlier_policy());
+            let seat = Seat::new(Arc::clone(&upstream), host, upstream.lock().outlier_policy(), None);
             let status = if good { 200 } else { 503 };
             upstream.on_outcome(moment, &seat, &Outcome::Response { status, headers: &[] });
             rules.note(&mut judged, at % n, good, now);
