@@ -3,6 +3,7 @@
 
 mod attempt;
 pub(crate) mod deadlines;
+mod fallback;
 mod local;
 mod mirror;
 mod transfer;

@@ -1,9 +1,11 @@
 //! Connections that pass through as bytes.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::timeout;
+use traffic::cluster::Fallback;
 use traffic::{
     Fault, Flag, Flags, Outcome, Peer, Seat, TcpChain, TcpDecision, TcpForward, Upstream,
 };
@@ -47,11 +49,13 @@ pub(crate) async fn serve(
         TcpDecision::Forward(forward) => {
             let upstream = now.directory.of(&forward.cluster).cloned();
             drop(now);
-            let ended = match upstream {
-                Some(upstream) => pass(worker, &upstream, &forward, client).await,
-                None => (Moved::default(), Flag::NoClusterFound.into()),
-            };
-            (forward.cluster.to_string(), ended)
+            match upstream {
+                Some(upstream) => pass(worker, upstream, &forward, client).await,
+                None => {
+                    let ended = (Moved::default(), Flag::NoClusterFound.into());
+                    (forward.cluster.to_string(), ended)
+                }
+            }
         }
     };
     let mut registry = worker.shared.registry(worker.index);
@@ -60,16 +64,25 @@ pub(crate) async fn serve(
 
 async fn pass(
     worker: &Rc<Worker>,
-    upstream: &std::sync::Arc<Upstream>,
+    mut upstream: Arc<Upstream>,
     forward: &TcpForward,
     client: Client,
-) -> (Moved, Flags) {
-    let reached = reach(worker, upstream, forward).await;
+) -> (String, (Moved, Flags)) {
+    let mut reached = reach(worker, &upstream, forward).await;
+    let mut flags = Flags::NONE;
+    if let Err(fault) = &reached
+        && let Some(other) = elsewhere(worker, &upstream, fault)
+    {
+        flags = fault.flags();
+        reached = reach(worker, &other, forward).await;
+        upstream = other;
+    }
+    let cluster = upstream.name().to_string();
     let (wire, _seat, _counted) = match reached {
         Ok(reached) => reached,
         Err(fault) => {
             client.wire.reset_on_close();
-            return (Moved::default(), fault.flags());
+            return (cluster, (Moved::default(), fault.flags().union(flags)));
         }
     };
     let relaying =
@@ -77,7 +90,9 @@ async fn pass(
     let (moved, result) = match forward.max_duration {
         Some(most) => match timeout(most, relaying).await {
             Ok(ended) => ended,
-            Err(_) => return (Moved::default(), Flag::DurationTimeout.into()),
+            Err(_) => {
+                return (cluster, (Moved::default(), flags.with(Flag::DurationTimeout)));
+            }
         },
         None => relaying.await,
     };
@@ -86,13 +101,22 @@ async fn pass(
         client.wire.reset_on_close();
         wire.reset_on_close();
     }
-    (moved, Flags::NONE)
+    (cluster, (moved, flags))
+}
+
+/// The cluster that this one falls back to, if it does for such a fault. There is one such hop and no more.
+fn elsewhere(worker: &Worker, upstream: &Upstream, fault: &Fault) -> Option<Arc<Upstream>> {
+    let fallback = upstream.fallback(fault)?;
+    let Fallback::Cluster(name) = &*fallback else { return None };
+    let other = worker.in_force().directory.of(name).cloned()?;
+    upstream.stats().fallback_forwarded.add(1);
+    Some(other)
 }
 
 /// Connects to a host, to others if the configuration says so.
 async fn reach(
     worker: &Rc<Worker>,
-    upstream: &std::sync::Arc<Upstream>,
+    upstream: &Arc<Upstream>,
     forward: &TcpForward,
 ) -> Result<(Wire, Seat, traffic::Connection), Fault> {
     let cluster = upstream.cluster();

@@ -2,6 +2,7 @@
 
 mod backend;
 mod bodies;
+mod breaker;
 mod changes;
 mod client;
 mod control_plane;

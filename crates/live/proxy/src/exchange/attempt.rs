@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 use traffic::{
-    Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Tunnel,
+    Answer, Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Tunnel,
     Upstream,
 };
 
@@ -45,11 +45,13 @@ pub(crate) struct Run<'r> {
 }
 
 /// What all attempts of a request share.
-struct Effort<'e> {
-    upstream: &'e Arc<Upstream>,
+pub(super) struct Effort<'e> {
+    pub(super) upstream: Arc<Upstream>,
     deadlines: &'e Deadlines,
     /// Only a connection of its own will do.
     fresh: bool,
+    /// Why it goes elsewhere than it was meant to, where it does.
+    pub(super) fallback: Option<&'static str>,
 }
 
 /// What becomes of the upstream connection.
@@ -121,7 +123,7 @@ impl Run<'_> {
             mirror::send(self, &body);
         }
         let mut responder = Some(responder);
-        let mut effort = Effort { upstream: &upstream, deadlines: &deadlines, fresh: false };
+        let mut effort = Effort { upstream, deadlines: &deadlines, fresh: false, fallback: None };
         let mut attempt = Box::new(self.forward.first_attempt(self.worker.shared.clock.now()));
         let end = loop {
             let end = self.attempt(attempt, &effort, &mut body, &mut responder, record).await;
@@ -137,6 +139,12 @@ impl Run<'_> {
                         break end;
                     }
                     attempt = next;
+                }
+                End::Failed(fault, flags, attempts) => {
+                    match self.elsewhere(&mut effort, &fault, record) {
+                        Some(first) => attempt = first,
+                        None => break End::Failed(fault, flags, attempts),
+                    }
                 }
                 end => break end,
             }
@@ -154,7 +162,11 @@ impl Run<'_> {
             End::Failed(fault, flags, attempts) => {
                 // The responder is only taken when a response is sent, which is no failure.
                 let Some(responder) = responder else { return Disposition::Close };
-                self.fail((&fault, flags, attempts), body, responder, record).await
+                let failure = (&fault, flags, attempts);
+                match self.fixed(&effort, failure) {
+                    Some(answer) => self.answer(&answer, body, responder, record).await,
+                    None => self.fail(failure, body, responder, record).await,
+                }
             }
             End::Left | End::Stale(_) | End::Again(..) => {
                 record.left();
@@ -189,15 +201,19 @@ impl Run<'_> {
         record: &mut Record,
     ) -> Disposition {
         let answer = self.forward.fault_answer(fault, flags, attempts, &self.head);
-        local::answer(
-            self.worker,
-            self.downstream,
-            self.request,
-            body,
-            responder,
-            (&answer, record),
-        )
-        .await
+        self.answer(&answer, body, responder, record).await
+    }
+
+    /// Sends an answer of our own.
+    async fn answer(
+        &self,
+        answer: &Answer,
+        body: Replay<'_>,
+        responder: Responder<'_>,
+        record: &mut Record,
+    ) -> Disposition {
+        let (worker, downstream) = (self.worker, self.downstream);
+        local::answer(worker, downstream, self.request, body, responder, (answer, record)).await
     }
 
     /// One attempt on one host.
@@ -222,7 +238,7 @@ impl Run<'_> {
         };
         let reached = tokio::select! {
             biased;
-            reached = reach::reach(worker, effort.upstream, &want) => reached,
+            reached = reach::reach(worker, &effort.upstream, &want) => reached,
             () = waiting.gone(), if self.progress.is_read() => return End::Left,
             fault = effort.deadlines.passed(true) => Err((fault, None)),
         };
@@ -397,7 +413,7 @@ impl Run<'_> {
         let headers = edit::headers(&response.fields);
         let outcome = Outcome::Response { status: response.status, headers: &headers };
         let dice = &mut self.worker.dice.borrow_mut();
-        match attempt.next(&outcome, Some(seat), effort.upstream, dice) {
+        match attempt.next(&outcome, Some(seat), &effort.upstream, dice) {
             Next::Done(flags) => {
                 record.flags = record.flags.union(flags);
                 None
@@ -432,6 +448,7 @@ impl Run<'_> {
                 .filter(|_| !self.forward.tunnel().is_wanted()),
             attempts: number,
             upstream: Some(seat.host().address()),
+            fallback: effort.fallback,
         };
         edit::apply(&mut response.fields, self.forward.response_edits(&facts));
         if response.fields.value("date").is_none() {
@@ -535,6 +552,7 @@ impl Run<'_> {
             service_time: None,
             attempts: number,
             upstream: Some(seat.host().address()),
+            fallback: effort.fallback,
         };
         edit::apply(&mut response.fields, self.forward.response_edits(&facts));
         if response.fields.value("date").is_none() {
@@ -587,7 +605,7 @@ impl Run<'_> {
             return End::Failed(fault, Flags::NONE, number);
         }
         let dice = &mut self.worker.dice.borrow_mut();
-        match attempt.next(&outcome, seat, effort.upstream, dice) {
+        match attempt.next(&outcome, seat, &effort.upstream, dice) {
             Next::Done(flags) => End::Failed(fault, flags, number),
             Next::Again { attempt, after } => End::Again(Box::new(attempt), after),
         }
