@@ -3,6 +3,7 @@
 //! Everything here compares and hashes, because a [`View`](crate::View) is made of it and a view is
 //! a cache key.
 
+pub mod extras;
 pub mod gateway;
 pub mod mesh_config;
 pub mod policy;

@@ -6,6 +6,7 @@
 mod action;
 mod cluster;
 mod endpoint;
+mod extras;
 mod gateway;
 mod inbound;
 mod listener;

@@ -1,6 +1,7 @@
 //! Scripts: objects in, questions to the snapshot of one proxy.
 
 mod entries;
+mod extras;
 mod findings;
 mod gateway;
 mod policy;

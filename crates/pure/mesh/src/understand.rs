@@ -3,6 +3,7 @@
 mod check;
 mod delegate;
 mod entries;
+mod extras;
 mod gateway;
 mod matching;
 mod mesh_config;

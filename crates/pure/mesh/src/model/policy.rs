@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::extras::Extras;
 use super::{Export, Origin};
 
 /// What one DestinationRule means.
@@ -22,6 +23,8 @@ pub struct Policy {
     pub traffic: Layer,
     /// Named parts of the host.
     pub subsets: Vec<Subset>,
+    /// What annotations add to all this.
+    pub extras: Extras,
 }
 
 /// A named part of a host.

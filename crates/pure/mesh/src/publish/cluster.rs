@@ -11,10 +11,11 @@ use xds::core::{BindConfig, SocketOption, socket_option};
 use xds::endpoint::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint,
 };
+use xds::wkt::Struct;
 
 use super::traffic;
 use super::wire::{address, ads, config_path, metadata, socket_address, span};
-use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, endpoint};
+use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, endpoint, extras};
 use crate::model::policy::Algorithm;
 use crate::model::{MeshConfig, Policy, Port, Resolution, Service, Traffic};
 use crate::view::{Inbound, Outbound, View};
@@ -74,7 +75,12 @@ fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &m
     let hosts = endpoints.endpoints.iter().map(|place| place.lb_endpoints.len()).sum();
     let kind = discovery(view, &one.service, algorithm, hosts);
     let mut cluster = cluster(&name, kind);
-    cluster.metadata = Some(metadata("istio", &about(one, port, subset)));
+    let mut said = metadata("istio", &about(one, port, subset));
+    let extras = extras::extras(view, one, (port, subset), &traffic);
+    if !extras.is_empty() {
+        said.filter_metadata.insert("lateen".to_owned(), Struct::from(&extras));
+    }
+    cluster.metadata = Some(said);
     match kind {
         DiscoveryType::OriginalDst => {}
         DiscoveryType::Eds => {

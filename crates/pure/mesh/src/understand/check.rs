@@ -8,6 +8,7 @@ use kinds::istio;
 use super::notes::Notes;
 use crate::findings::{Code, Finding};
 use crate::host;
+use crate::model::extras::Fallback;
 use crate::model::registry::contains;
 use crate::model::route::Bind;
 use crate::model::{Export, Gateway, Model, Routing, Shared};
@@ -29,6 +30,7 @@ pub(super) fn check(world: &World, model: &Model, findings: &mut Vec<Finding>) {
     }
     gateways_in_conflict(world, model, findings);
     policies(world, model, findings);
+    fallbacks(world, model, findings);
 }
 
 /// Every place in a VirtualService that names a destination.
@@ -223,6 +225,40 @@ fn gateways_in_conflict(world: &World, model: &Model, findings: &mut Vec<Finding
                     }
                 }
             }
+        }
+    }
+}
+
+/// Destinations that rules fall back to.
+fn fallbacks(world: &World, model: &Model, findings: &mut Vec<Finding>) {
+    for policy in model.policies.values().flatten() {
+        for extra in &policy.extras.fallbacks {
+            let Some(Fallback::To { host, subset, port }) = &extra.what else { continue };
+            let own = &policy.host;
+            // The host itself may be a pattern, which is no destination.
+            let Some(host) = host.as_ref().or(Some(own).filter(|it| !host::is_wildcard(it))) else {
+                continue;
+            };
+            // Without a port it is the same number there, where all have it.
+            let covered = model.services.values().filter(|one| host::covers(own, &one.host));
+            let mut numbers = covered.flat_map(|one| &one.ports).map(|port| port.number);
+            let there = model.named(host).next();
+            let has =
+                |number| there.is_some_and(|it| it.ports.iter().any(|to| to.number == number));
+            let same = extra.port.or(numbers.next()).filter(|one| has(*one) && numbers.all(has));
+            let number = port.or(same);
+            let to = istio::Destination {
+                host: host.clone(),
+                subset: subset.clone(),
+                port: number.map(|number| istio::PortSelector { number: number.into() }),
+            };
+            let key = Key {
+                kind: Kind::DestinationRule,
+                namespace: extra.origin.namespace.clone(),
+                name: extra.origin.name.clone(),
+            };
+            let mut notes = Notes::new(key, &world.settings, findings);
+            destination(model, &mut notes, "metadata.annotations[lateen/fallback]", &to);
         }
     }
 }

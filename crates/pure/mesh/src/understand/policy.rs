@@ -76,6 +76,7 @@ fn merge(notes: &mut Notes<'_>, old: &mut Policy, young: Policy) {
             notes.note(Code::OlderDestinationRule, "spec.trafficPolicy", text);
         }
     }
+    notes.merge_extras(&mut old.extras, young.extras);
 }
 
 /// Annotation of a DestinationRule: `"false"` keeps ejection below `maxEjectionPercent` even where
@@ -125,7 +126,10 @@ fn policy(
         traffic: notes.layer("spec.trafficPolicy", spec.traffic_policy.as_ref()),
         host,
         subsets,
+        extras: notes.extras(object),
     };
+    let has_ejection = policy.layers().any(|traffic| traffic.outlier.is_some());
+    notes.growth_without_ejection(&policy.extras, has_ejection);
     for outlier in policy.layers_mut().filter_map(|traffic| traffic.outlier.as_mut()) {
         outlier.at_least_one = word != Some("false");
     }
