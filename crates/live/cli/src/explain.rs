@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
-use explain::{Caller, Explanation, Goes, Question};
+use explain::{Caller, Explanation, Goes, Question, Share};
 use serde_json::{Value, json};
 
 use crate::{
@@ -255,7 +255,31 @@ fn text(question: &Question, found: &Explanation, rules: &[String]) -> String {
         }
     }
     writeln!(out, "because   {}", because(found, rules)).ok();
+    for guard in &found.guards {
+        // With several clusters each line says whose it is.
+        let of = if found.guards.len() > 1 {
+            format!("{}: ", short(&guard.cluster))
+        } else {
+            String::new()
+        };
+        if let Some(breaker) = &guard.breaker {
+            writeln!(out, "breaker   {of}{breaker}").ok();
+        }
+        if let Some(fallback) = &guard.fallback {
+            writeln!(
+                out,
+                "else      {of}{}, while the breaker is open or no host is left",
+                short(fallback)
+            )
+            .ok();
+        }
+    }
     out
+}
+
+/// A cluster's name for people.
+fn short(cluster: &str) -> String {
+    Goes::To(vec![Share { cluster: cluster.to_owned(), part: 1.0 }]).to_string()
 }
 
 fn because(found: &Explanation, rules: &[String]) -> String {
@@ -305,13 +329,17 @@ fn as_json(question: &Question, found: &Explanation, rules: &[String]) -> Value 
     });
     match &found.goes {
         Goes::To(shares) => {
-            let share = |it: &explain::Share| json!({ "cluster": it.cluster, "part": it.part });
+            let share = |it: &Share| json!({ "cluster": it.cluster, "part": it.part });
             out["goesTo"] = shares.iter().map(share).collect();
         }
         Goes::Answered { status, flags } => {
             out["answered"] = json!({ "status": status, "flags": flags });
         }
         Goes::Closed => out["closed"] = json!(true),
+    }
+    if !found.guards.is_empty() {
+        let guard = |it: &explain::Guard| json!({ "cluster": it.cluster, "breaker": it.breaker, "fallback": it.fallback });
+        out["guards"] = found.guards.iter().map(guard).collect();
     }
     out
 }
@@ -347,8 +375,12 @@ spec:
 ";
 
     fn explained(to: &str, headers: &[&str]) -> String {
+        explained_of(SHOP, to, headers)
+    }
+
+    fn explained_of(yaml: &str, to: &str, headers: &[&str]) -> String {
         let objects: Vec<Value> =
-            documents::parse("f", SHOP).unwrap().into_iter().map(|it| it.value).collect();
+            documents::parse("f", yaml).unwrap().into_iter().map(|it| it.value).collect();
         let wanted = Explain {
             from: "client".to_owned(),
             to: to.to_owned(),
@@ -377,6 +409,26 @@ spec:
             text.contains("goes to   shop/v2   outbound|80|v2|") && text.contains("\"testers\""),
             "{text}"
         );
+    }
+
+    #[test]
+    fn breakers_and_fallbacks_are_said() {
+        let annotations = "metadata: { name: shop, namespace: default, annotations: { \
+            lateen/breaker: '{errors: 5, within: 10s}', lateen/fallback: '[{for: {subset: v2}, subset: v1}, {body: sorry}]' } }\nspec: { host: shop,";
+        let guarded = SHOP.replacen(
+            "metadata: { name: shop, namespace: default }\nspec: { host: shop,",
+            annotations,
+            1,
+        );
+        let text = explained_of(&guarded, "http://shop/cart", &[]);
+        for line in [
+            "breaker   shop/v1: opens after 5 errors within 10s, for 30s (exponential to 300s); a good trial closes it",
+            "else      shop/v1: answered 200 by the proxy itself, while the breaker is open or no host is left",
+            "else      shop/v2: shop/v1, while the breaker is open or no host is left",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!explained("http://shop/cart", &[]).contains("breaker"));
     }
 
     #[test]

@@ -160,21 +160,32 @@ pub(crate) async fn proxy_pod(
     Ok(ProxyPod { namespace: namespace.to_owned(), name })
 }
 
-/// istioctl's columns, and below them what proxies refused.
+/// istioctl's columns, and below them what proxies refused or leave aside.
 fn table(rows: &[(&str, &Value)]) -> String {
     let mut header = vec!["NAME".to_owned(), "CLUSTER".to_owned()];
     header.extend(TYPES.map(|(title, _)| title.to_owned()));
     header.extend(["ISTIOD".to_owned(), "VERSION".to_owned()]);
     let mut lines = vec![header];
-    let mut refused = String::new();
+    let mut notes = String::new();
     for (istiod, proxy) in rows {
         let mut line = vec![text(&proxy["proxy"]), text(&proxy["cluster_id"])];
         for (title, key) in TYPES {
             line.push(state(proxy, title, key).to_owned());
             let error = &proxy["types"][title.to_lowercase()]["error"];
             if let Some(error) = error.as_str().filter(|it| !it.is_empty()) {
-                refused += &format!("{} refused {title}: {error}\n", text(&proxy["proxy"]));
+                notes += &format!("{} refused {title}: {error}\n", text(&proxy["proxy"]));
             }
+        }
+        let aside = proxy["leaves_aside"].as_array().into_iter().flatten();
+        let aside: Vec<&str> = aside.filter_map(Value::as_str).collect();
+        if !aside.is_empty() {
+            let agent = proxy["agent"].as_str().filter(|it| !it.is_empty());
+            notes += &format!(
+                "{} is {} and leaves aside the lateen/ annotations of {}\n",
+                text(&proxy["proxy"]),
+                agent.unwrap_or("no proxy of lateen"),
+                aside.join(", ")
+            );
         }
         let version = ["istio_version", "proxy_version"].map(|it| text(&proxy[it]));
         let version = version.into_iter().find(|it| !it.is_empty());
@@ -182,7 +193,7 @@ fn table(rows: &[(&str, &Value)]) -> String {
         lines.push(line);
     }
     let table = columns(&lines);
-    if refused.is_empty() { table } else { format!("{table}\n{refused}") }
+    if notes.is_empty() { table } else { format!("{table}\n{notes}") }
 }
 
 /// istioctl's words: SYNCED, STALE, NOT SENT; and REJECTED, which it does not know.
@@ -225,5 +236,10 @@ mod tests {
             )
         );
         assert!(text.ends_with("\na.default refused RDS: route x: no such cluster\n"), "{text}");
+        let envoy = json!({ "proxy": "b.default", "agent": "envoy/1.40.0",
+            "leaves_aside": ["DestinationRule default/shop"] });
+        let text = table(&[("istiod-1", &envoy)]);
+        let note = "\nb.default is envoy/1.40.0 and leaves aside the lateen/ annotations of DestinationRule default/shop\n";
+        assert!(text.ends_with(note), "{text}");
     }
 }

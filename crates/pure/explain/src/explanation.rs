@@ -24,6 +24,19 @@ pub struct Explanation {
     pub goes: Goes,
     /// The name of the rule that decides; empty when there is none.
     pub rule: String,
+    /// What stands between the request and those clusters.
+    pub guards: Vec<Guard>,
+}
+
+/// What stands between requests and one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The cluster's name, as Envoy knows it.
+    pub cluster: String,
+    /// When its breaker opens, and for how long; `None` where it has none.
+    pub breaker: Option<String>,
+    /// What a request gets while the breaker is open or no host is left: a cluster's name, or a sentence about an answer.
+    pub fallback: Option<String>,
 }
 
 /// Where a request goes.
@@ -92,7 +105,7 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
             let at_port = |it: &&Arc<Listener>| it.addresses().any(|at| at.port() == own);
             match table.listeners().iter().find(at_port) {
                 Some(listener) => (Arc::clone(listener), peer),
-                None => return Ok(Explanation { goes: Goes::Closed, rule: String::new() }),
+                None => return Ok(Explanation::new(Goes::Closed, String::new())),
             }
         }
         Caller::Pod { namespace, .. } => {
@@ -103,11 +116,30 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
             (table.accept(outbound, &peer), peer)
         }
     };
-    Ok(decide(&table, &listener, &peer, question))
+    let mut found = decide(&table, &listener, &peer, question);
+    if let Goes::To(shares) = &found.goes {
+        found.guards = shares.iter().filter_map(|share| guard(&table, &share.cluster)).collect();
+    }
+    Ok(found)
+}
+
+/// What stands before a cluster; `None` where nothing does.
+fn guard(table: &Table, name: &str) -> Option<Guard> {
+    let cluster = table.cluster(name)?;
+    let breaker = cluster.breaker();
+    let fallback = cluster.fallback.as_ref().map(ToString::to_string);
+    let is_any = breaker.is_some() || fallback.is_some();
+    is_any.then(|| Guard { cluster: name.to_owned(), breaker, fallback })
+}
+
+impl Explanation {
+    fn new(goes: Goes, rule: String) -> Self {
+        Self { goes, rule, guards: Vec::new() }
+    }
 }
 
 fn decide(table: &Table, listener: &Listener, peer: &Peer, question: &Question) -> Explanation {
-    let closed = Explanation { goes: Goes::Closed, rule: String::new() };
+    let closed = Explanation::new(Goes::Closed, String::new());
     let mut dice = Dice::seeded(1);
     let name = question.server_name();
     let detected = match question.scheme {
@@ -141,22 +173,19 @@ fn decide(table: &Table, listener: &Listener, peer: &Peer, question: &Question) 
                         part: part(weight, total),
                     };
                     let shares = shares.into_iter().filter(|(_, weight)| *weight > 0).map(share);
-                    Explanation {
-                        goes: Goes::To(shares.collect()),
-                        rule: forward.route_name().to_owned(),
-                    }
+                    Explanation::new(Goes::To(shares.collect()), forward.route_name().to_owned())
                 }
-                Decision::Answer(answer) => Explanation {
-                    goes: Goes::Answered { status: answer.status, flags: answer.flags.to_string() },
-                    rule: answer.route,
-                },
+                Decision::Answer(answer) => Explanation::new(
+                    Goes::Answered { status: answer.status, flags: answer.flags.to_string() },
+                    answer.route,
+                ),
             }
         }
         Chain::Tcp(chain) => match chain.decide(table, peer, Some(&name), &mut dice) {
-            TcpDecision::Forward(forward) => Explanation {
-                goes: Goes::To(vec![Share { cluster: forward.cluster.to_string(), part: 1.0 }]),
-                rule: "tcp".to_owned(),
-            },
+            TcpDecision::Forward(forward) => Explanation::new(
+                Goes::To(vec![Share { cluster: forward.cluster.to_string(), part: 1.0 }]),
+                "tcp".to_owned(),
+            ),
             TcpDecision::Close(..) => closed,
         },
     }
@@ -204,6 +233,7 @@ pub(crate) fn node(objects: &[Value], from: &Caller) -> Node {
         workload: name.to_owned(),
         locality: mesh::model::Locality::default(),
         mark: None,
+        agent: "lateen".to_owned(),
     }
 }
 

@@ -9,6 +9,6 @@ mod explanation;
 mod question;
 mod told;
 
-pub use explanation::{Explanation, Goes, Share, explain};
+pub use explanation::{Explanation, Goes, Guard, Share, explain};
 pub use question::{Caller, Question, Scheme};
 pub use told::{found, told};

@@ -242,6 +242,7 @@ fn node(kind: NodeKind, namespace: &str, labels: &[(&str, &str)], ip: &str) -> N
         workload: "me".to_owned(),
         locality: Default::default(),
         mark: Some(0x539),
+        agent: "lateen".to_owned(),
     }
 }
 

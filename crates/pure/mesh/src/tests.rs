@@ -169,6 +169,7 @@ pub(crate) fn sidecar(namespace: &str, labels: &[(&str, &str)]) -> Node {
         workload: "me".to_owned(),
         locality: Default::default(),
         mark: None,
+        agent: "lateen".to_owned(),
     }
 }
 

@@ -125,6 +125,19 @@ impl View {
     pub fn is_sidecar(&self) -> bool {
         self.kind == NodeKind::Sidecar
     }
+
+    /// The DestinationRules of which a proxy that is not this house's leaves something aside.
+    #[must_use]
+    pub fn ours_alone(&self) -> BTreeSet<&Origin> {
+        let policies = self.outbound.iter().filter_map(|one| one.policy.as_ref());
+        let origins = policies.flat_map(|policy| {
+            let extras = &policy.extras;
+            let breakers = extras.breakers.iter().map(|one| &one.origin);
+            let growth = extras.ejection_growth.map(|_| &policy.origin);
+            breakers.chain(extras.fallbacks.iter().map(|one| &one.origin)).chain(growth)
+        });
+        origins.collect()
+    }
 }
 
 impl Model {

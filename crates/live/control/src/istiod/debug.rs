@@ -90,7 +90,16 @@ fn sync(shared: &Shared, proxy: &Proxy) -> Value {
         "connected_at": proxy.connected.to_string(),
         "generation": proxy.generation,
         "settled": proxy.settled,
+        "agent": proxy.node.agent,
     });
+    // Envoy takes what only our proxy understands and does nothing with it: somebody should know.
+    if !proxy.node.is_ours()
+        && let Some(plan) = shared.plans.latest()
+    {
+        let view = plan.model.view(&proxy.node);
+        let rules = view.ours_alone();
+        row["leaves_aside"] = rules.iter().map(|it| format!("DestinationRule {it}")).collect();
+    }
     let mut types = serde_json::Map::new();
     for progress in &proxy.progress {
         if let Some(word) = word(progress) {

@@ -12,6 +12,8 @@ use hyper::body::Incoming;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use mesh::inject::{self, InjectConfig};
+use mesh::model::extras::ANNOTATIONS;
+use mesh::{Code, Finding, Key, Kind};
 use serde_json::{Value, json};
 use tonic::body::Body;
 
@@ -123,14 +125,48 @@ fn validate(shared: &Shared, question: &Value) -> Value {
         mesh::admission(object, &world)
     };
     shared.metrics.validation(Verdict::Passed);
+    let aside = left_aside(shared, object);
     let warnings: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity() > mesh::Severity::Info)
-        .map(|finding| finding.at_apply().chars().take(LONGEST_WARNING).collect())
+        .map(Finding::at_apply)
+        .chain(aside)
+        .map(|text| text.chars().take(LONGEST_WARNING).collect())
         .collect();
     if warnings.is_empty() {
         json!({"allowed": true})
     } else {
         json!({"allowed": true, "warnings": warnings})
     }
+}
+
+/// The annotations of a rule that some connected proxy leaves aside, each as a finding: Envoy does not know them.
+fn left_aside(shared: &Shared, object: &Value) -> Vec<String> {
+    let Some(key) = Key::of(object).filter(|key| key.kind == Kind::DestinationRule) else {
+        return Vec::new();
+    };
+    let annotations = &object["metadata"]["annotations"];
+    let names: Vec<&str> =
+        ANNOTATIONS.into_iter().filter(|name| !annotations[*name].is_null()).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let proxies = shared.connections.all();
+    let mut others = proxies.iter().filter(|proxy| !proxy.node.is_ours());
+    let Some(first) = others.next() else { return Vec::new() };
+    let agent = if first.node.agent.is_empty() { "a stranger" } else { &first.node.agent };
+    let more = match others.count() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let finding = |name: &str| Finding {
+        object: key.clone(),
+        code: Code::FieldNotHonoured,
+        path: format!("metadata.annotations[{name}]"),
+        text: format!(
+            "{}{more} is {agent} and leaves it aside; only lateen's proxy obeys",
+            first.name()
+        ),
+    };
+    names.into_iter().map(|name| finding(name).at_apply()).collect()
 }

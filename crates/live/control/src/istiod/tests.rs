@@ -277,6 +277,44 @@ async fn the_injector_adds_a_sidecar_where_one_is_wanted() {
 }
 
 #[tokio::test]
+async fn what_envoy_leaves_aside_is_said_at_apply_and_in_syncz() {
+    let (api, running) = mesh().await;
+    let mut rule = subsets();
+    rule["metadata"]["annotations"] = json!({"lateen/breaker": "{errors: 5, within: 10s}"});
+    let question = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {"uid": "4", "namespace": "default", "operation": "CREATE", "object": rule}});
+    until("ready", async || get(&running, "/ready").await.0 == 200).await;
+    let bundle = api.object("mutatingwebhookconfigurations", "", "istio-sidecar-injector").unwrap();
+    let pem = bundle
+        .pointer("/webhooks/0/clientConfig/caBundle")
+        .and_then(Value::as_str)
+        .unwrap()
+        .to_owned();
+    let warnings = async || {
+        let answer = proxy::post(running.addresses.webhook, &pem, "/validate", &question).await;
+        answer["response"]["warnings"].as_array().cloned().unwrap_or_default()
+    };
+    let mut ours = Proxy::delta(running.addresses.xds, SIDECAR).await;
+    ours.until(|has| has.contains(CLUSTER, STAFF)).await;
+    assert!(warnings().await.is_empty(), "our proxy obeys");
+    let mut envoy = Proxy::sotw(running.addresses.xds, &SIDECAR.replace("client", "other")).await;
+    envoy.until(|has| has.contains(CLUSTER, STAFF)).await;
+    let said = warnings().await;
+    let expected = "[LAT0001] (DestinationRule default/staff) metadata.annotations[lateen/breaker]: \
+        other.default is envoy/1.40.0 and leaves it aside; only lateen's proxy obeys";
+    assert_eq!(said, [expected]);
+    api.put(rule);
+    until("both rows say how it is", async || {
+        tokio::join!(ours.turn(), envoy.turn());
+        let rows: Value = serde_json::from_str(&get(&running, "/debug/syncz").await.1).unwrap();
+        rows[0]["leaves_aside"].is_null()
+            && rows[1]["leaves_aside"] == json!(["DestinationRule default/staff"])
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_is_withdrawn_when_every_proxy_has_said_so() {
     let (api, running) = mesh().await;
     let mut proxy = Proxy::delta(running.addresses.xds, SIDECAR).await;

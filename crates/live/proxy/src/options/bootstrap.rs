@@ -39,6 +39,9 @@ impl Options {
         bootstrap.check()?;
         let mut options = Options { concurrency: concurrency.max(1), ..Options::default() };
         options.node = bootstrap.node.clone().unwrap_or_default();
+        // As Envoy does, whatever the file says: it is this program that asks.
+        "lateen".clone_into(&mut options.node.user_agent_name);
+        options.node.user_agent_version_type = None;
         if let Some(admin) = bootstrap.admin.as_ref().and_then(|admin| admin.address.as_ref()) {
             let (host, port) = host_and_port(admin).context("admin.address")?;
             let ip = host.parse().with_context(|| format!("admin.address: {host:?} is no IP"))?;

@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use super::Origin;
 
+/// The annotations. Real Envoy leaves aside what they say.
+pub const ANNOTATIONS: [&str; 3] = [BREAKER, FALLBACK, GROWTH];
+/// When too many requests fail, none are sent for a while.
+pub(crate) const BREAKER: &str = "lateen/breaker";
+/// What a request gets while a breaker is open or no host is left.
+pub(crate) const FALLBACK: &str = "lateen/fallback";
+/// How ejections grow.
+pub(crate) const GROWTH: &str = "lateen/ejection-growth";
+
 /// What the annotations of the DestinationRules of one host mean.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Extras {

@@ -10,14 +10,8 @@ use super::notes::{Bad, Notes, thousandths};
 use super::text::{is_clean, is_header_name};
 use crate::findings::Code;
 use crate::model::Origin;
-use crate::model::extras::{Breaker, Extra, Extras, Fallback, Growth};
+use crate::model::extras::{BREAKER, Breaker, Extra, Extras, FALLBACK, Fallback, GROWTH, Growth};
 
-/// When too many requests fail, none are sent for a while.
-const BREAKER: &str = "lateen/breaker";
-/// What a request gets while a breaker is open or no host is left.
-const FALLBACK: &str = "lateen/fallback";
-/// How ejections grow.
-const GROWTH: &str = "lateen/ejection-growth";
 /// So many bytes of an answer are told to each proxy for each cluster.
 const LARGEST_BODY: usize = 16 * 1024;
 /// So many headers has an answer at most.

@@ -37,6 +37,8 @@ pub struct Node {
     pub locality: Locality,
     /// Mark that it wants on its sockets (metadata `LATEEN_MARK`).
     pub mark: Option<u32>,
+    /// Which program it says it is, as `envoy/1.40.0`; empty if it does not.
+    pub agent: String,
 }
 
 impl Node {
@@ -81,7 +83,28 @@ impl Node {
             workload: metadata.text("WORKLOAD_NAME").unwrap_or_default(),
             locality: locality.unwrap_or_default(),
             mark: metadata.mark(),
+            agent: agent(node),
         })
+    }
+
+    /// Whether it is this house's own proxy, which obeys what it is told in metadata `lateen`; no other does.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.agent.split('/').next() == Some("lateen")
+    }
+}
+
+/// Name and version of the program, as far as it says them.
+fn agent(node: &xds::core::Node) -> String {
+    use xds::core::node::UserAgentVersionType as Version;
+    let name = &node.user_agent_name;
+    match &node.user_agent_version_type {
+        Some(Version::UserAgentVersion(version)) => format!("{name}/{version}"),
+        Some(Version::UserAgentBuildVersion(build)) => match &build.version {
+            Some(it) => format!("{name}/{}.{}.{}", it.major_number, it.minor_number, it.patch),
+            None => name.clone(),
+        },
+        None => name.clone(),
     }
 }
 

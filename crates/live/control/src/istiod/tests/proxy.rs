@@ -23,9 +23,10 @@ use tonic::{
 };
 use xds::{
     ads::client::{Delta, Wanted},
-    core::Node,
+    core::{BuildVersion, Node, node::UserAgentVersionType},
     discovery::{DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse},
     endpoint::{ClusterLoadAssignment, lb_endpoint::HostIdentifier},
+    kind::SemanticVersion,
     listener::Listener,
     route::{RouteConfiguration, route::Action, route_action::ClusterSpecifier},
     snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE},
@@ -162,14 +163,14 @@ impl Proxy {
     pub(super) async fn sotw(server: SocketAddr, id: &str) -> Self {
         let first = [CLUSTER, LISTENER].map(|type_url| {
             let request = DiscoveryRequest {
-                node: Some(node(id)),
+                node: Some(envoy(id)),
                 type_url: type_url.into(),
                 ..Default::default()
             };
             Bytes::from(request.encode_to_vec())
         });
         let client = Client::Sotw(Box::new(World {
-            node: node(id),
+            node: envoy(id),
             answered: BTreeMap::new(),
             asked: BTreeMap::new(),
         }));
@@ -376,7 +377,17 @@ fn summary(has: &Has) -> BTreeMap<&str, Vec<&String>> {
 }
 
 pub(super) fn node(id: &str) -> Node {
-    Node { id: id.into(), ..Node::default() }
+    Node { id: id.into(), user_agent_name: "lateen".into(), ..Node::default() }
+}
+
+/// Envoy introduces itself so.
+fn envoy(id: &str) -> Node {
+    let version = UserAgentVersionType::UserAgentBuildVersion(BuildVersion {
+        version: Some(SemanticVersion { major_number: 1, minor_number: 40, patch: 0 }),
+        ..BuildVersion::default()
+    });
+    let user_agent_version_type = Some(version);
+    Node { user_agent_name: "envoy".into(), user_agent_version_type, ..node(id) }
 }
 
 /// A page over plain HTTP.
