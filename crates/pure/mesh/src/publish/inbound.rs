@@ -7,6 +7,7 @@ use xds::route::{Decorator, RetryPolicy, Route, RouteConfiguration, route};
 use super::cluster::{self, inbound_name};
 use super::listener::{
     chain, chain_for, except, http_inspector, is_http, listener, original_dst, to_port,
+    to_port_in_plain,
 };
 use super::manager::{Side, with_routes};
 use super::outbound::detection;
@@ -58,7 +59,8 @@ fn chains_of(one: &Inbound) -> Vec<FilterChain> {
         Protocol::Unknown => {
             let mut is_http = is_http();
             is_http.destination_port = at.destination_port;
-            vec![chain_for(&name, is_http, http()), chain_for(&name, at, to_cluster(&cluster))]
+            let other = to_port_in_plain(one.port);
+            vec![chain_for(&name, is_http, http()), chain_for(&name, other, to_cluster(&cluster))]
         }
         protocol if protocol.is_http() => vec![chain_for(&name, at, http())],
         _ => vec![chain_for(&name, at, to_cluster(&cluster))],

@@ -14,21 +14,34 @@ use xds::wkt::Any;
 
 use super::wire::{address, span};
 
+/// The transport of a connection that is not TLS.
+const RAW_BUFFER: &str = "raw_buffer";
 /// What an inspector finds in HTTP without TLS.
 const HTTP: &[&str] = &["http/1.1", "h2c"];
 
 /// A listener on `address:port`.
+///
+/// Envoy never goes back: once a chain fits by its transport, chains that ask for none are out, even
+/// if the first then fails by its protocols. So a chain that takes everything is the default one.
 pub(super) fn listener(
     name: &str,
     at: (&str, u16),
     direction: TrafficDirection,
-    filter_chains: Vec<FilterChain>,
+    mut filter_chains: Vec<FilterChain>,
 ) -> Listener {
+    let asks_for_transport = |chain: &FilterChain| {
+        chain.filter_chain_match.as_ref().is_some_and(|it| !it.transport_protocol.is_empty())
+    };
+    let whole = filter_chains.iter().position(|chain| chain.filter_chain_match.is_none());
+    let default_filter_chain = whole
+        .filter(|_| filter_chains.iter().any(asks_for_transport))
+        .map(|at| filter_chains.remove(at));
     Listener {
         name: name.to_owned(),
         address: address(at.0, at.1),
         traffic_direction: direction as i32,
         filter_chains,
+        default_filter_chain,
         // A client that says nothing within the time is no HTTP client: its bytes pass as they are.
         continue_on_listener_filters_timeout: true,
         listener_filters_timeout: span(Duration::ZERO),
@@ -49,10 +62,15 @@ pub(super) fn chain_for(name: &str, on: FilterChainMatch, filter: Filter) -> Fil
 /// Connections that the inspector found to be HTTP.
 pub(super) fn is_http() -> FilterChainMatch {
     FilterChainMatch {
-        transport_protocol: "raw_buffer".to_owned(),
+        transport_protocol: RAW_BUFFER.to_owned(),
         application_protocols: HTTP.iter().map(|word| (*word).to_owned()).collect(),
         ..FilterChainMatch::default()
     }
+}
+
+/// Connections to one port in plain text, beside those of [`is_http`].
+pub(super) fn to_port_in_plain(port: u16) -> FilterChainMatch {
+    FilterChainMatch { transport_protocol: RAW_BUFFER.to_owned(), ..to_port(port) }
 }
 
 /// Connections to one port.

@@ -458,7 +458,7 @@ fn bytes_are_split_by_weight_and_tls_by_name() {
         "outbound|5432||new.default.svc.cluster.local"
     );
     assert_eq!(
-        super::filter(&tls["filterChains"][1])["cluster"],
+        super::filter(&tls["defaultFilterChain"])["cluster"],
         "outbound|443||db.default.svc.cluster.local"
     );
     assert_eq!(tls["listenerFilters"][0]["name"], "envoy.filters.listener.tls_inspector");
