@@ -56,7 +56,7 @@ pub(crate) struct Lease {
     opened: Instant,
     idle_since: Instant,
     /// Counts in the breaker as long as the connection lives.
-    _counted: Connection,
+    counted: Connection,
 }
 
 impl Lease {
@@ -65,7 +65,7 @@ impl Lease {
         let now = Instant::now();
         let mut link = Link::new(wire, BytesMut::new());
         link.trailers = trailers;
-        Lease { link, served: 0, opened: now, idle_since: now, _counted: counted }
+        Lease { link, served: 0, opened: now, idle_since: now, counted }
     }
 }
 
@@ -134,7 +134,7 @@ impl Pools {
         while let Some(lease) = pool.idle.pop() {
             self.idle.set(self.idle.get() - 1);
             let old = pool.lifetimes.are_over(lease.served, lease.opened);
-            if !old && lease.link.wire.is_quiet() {
+            if !old && !lease.counted.is_surplus() && lease.link.wire.is_quiet() {
                 return Some(lease);
             }
         }
@@ -151,7 +151,8 @@ impl Pools {
     pub(crate) fn keep(&self, host: &Arc<Host>, mut lease: Lease, lifetimes: Lifetimes) {
         lease.idle_since = Instant::now();
         let worn = lifetimes.are_over(lease.served, lease.opened);
-        if worn || !lease.link.input.is_empty() || host.is_removed() {
+        let surplus = lease.counted.is_surplus();
+        if worn || surplus || !lease.link.input.is_empty() || host.is_removed() {
             return;
         }
         self.with(host, lifetimes, |pool| {

@@ -184,6 +184,15 @@ impl Connection {
         &self.host
     }
 
+    /// Whether more connections are open than the breakers allow, which happens when a new configuration
+    /// allows fewer. An idle one is then closed rather than used; a host keeps its last.
+    #[must_use]
+    pub fn is_surplus(&self) -> bool {
+        let (open, limits) = (self.host.connections(), self.upstream.limits());
+        let in_all = self.upstream.in_use().connections.load(Ordering::Relaxed);
+        open > 1 && (limits.host_connections < open || limits.connections < in_all)
+    }
+
     /// Counts that the connection could not be made.
     pub fn failed(&self, timed_out: bool) {
         self.host.cx_connect_fail.add(1);

@@ -176,6 +176,29 @@ fn one_host_has_a_limit_of_its_own() {
 }
 
 #[test]
+fn a_new_limit_holds_for_connections_that_are_open_already() {
+    let limited = cluster(|c| {
+        c.circuit_breakers = Some(proto::CircuitBreakers {
+            thresholds: vec![proto::circuit_breakers::Thresholds {
+                max_connections: Some(1),
+                ..Default::default()
+            }],
+            ..Default::default()
+        });
+    });
+    let hosts = endpoints(&[group(0, "10.0.0.1")]);
+    let all = upstreams(&cluster(|_| {}), &hosts);
+    let upstream = all.of("c").unwrap();
+    let seat = pick(&upstream, None, &mut Dice::seeded(1)).unwrap();
+    let (first, second) = (seat.connect().unwrap(), seat.connect().unwrap());
+    assert!(!first.is_surplus());
+    all.sync(Moment::START, &table(&limited, &hosts));
+    assert!(first.is_surplus() && second.is_surplus());
+    drop(first);
+    assert!(!second.is_surplus(), "a host keeps its last");
+}
+
+#[test]
 fn destinations_that_clients_name_are_bounded() {
     let original = cluster(|c| {
         c.cluster_discovery_type = Some(ClusterDiscoveryType::Type(4));
