@@ -10,6 +10,7 @@ mod forwarding;
 mod http2;
 mod lifecycle;
 mod patience;
+mod pressure;
 mod strictness;
 mod tunnels;
 
