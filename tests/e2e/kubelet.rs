@@ -1,14 +1,8 @@
 //! The kubelet's width: what a pod may ask for, seen from inside by exec and from outside by status.
 
-use std::{
-    net::UdpSocket,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
 use tests::{PATIENCE, mesh::Mesh, wait};
+
+use crate::world::World;
 
 const FULL: &str = r#"apiVersion: v1
 kind: ConfigMap
@@ -228,42 +222,17 @@ spec:
     assert!(said.contains("asked to end"), "SIGTERM came before SIGKILL: {said}");
 }
 
-/// A DNS server that knows one name, `outside.example`, and says how often it was asked.
-fn outside(asked: Arc<AtomicUsize>) -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 512];
-        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
-            let question = &buffer[12..len];
-            let end = question.iter().position(|byte| *byte == 0).unwrap() + 5;
-            let (known, address) = (b"\x07outside\x07example\0", question[end - 3] == 1);
-            let found = question.starts_with(known) && address;
-            asked.fetch_add(usize::from(found), Ordering::Relaxed);
-            let code = if question.starts_with(known) { 0x80 } else { 0x83 };
-            let mut answer =
-                vec![buffer[0], buffer[1], 0x81, code, 0, 1, 0, u8::from(found), 0, 0, 0, 0];
-            answer.extend(&question[..end]);
-            if found {
-                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
-            }
-            socket.send_to(&answer, from).unwrap();
-        }
-    });
-    port
-}
-
 #[test]
 fn names_of_the_world_come_from_the_host_s_server() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let server = format!("127.0.0.1:{}", outside(Arc::clone(&asked)));
-    let mesh = Mesh::start(&["--upstream-dns", &server]);
+    let world = World::start();
+    world.put(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    let mesh = Mesh::start(&["--upstream-dns", &world.server()]);
     mesh.apply(
         "apiVersion: v1\nkind: Pod\nmetadata: { name: asker }\nspec: { containers: [ { name: main, image: host, command: [ sleep, '600' ] } ] }\n",
     );
     let _ = mesh.kubectl(&["wait", "--for=condition=Ready", "pod/asker", "--timeout=60s"]);
     let found = inside(&mesh, "asker", "getent ahostsv4 outside.example | head -n 1");
     assert!(found.starts_with("192.0.2.7"), "{found}");
-    assert!(asked.load(Ordering::Relaxed) > 0);
+    assert!(world.asked() > 0);
     assert_eq!(inside(&mesh, "asker", "getent ahostsv4 nowhere.example || echo none"), "none");
 }

@@ -12,3 +12,5 @@ mod life;
 mod load;
 mod split;
 mod start;
+mod traffic;
+mod world;
