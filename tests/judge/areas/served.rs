@@ -63,6 +63,8 @@ fn node(kind: NodeKind) -> Node {
         workload: "me".to_owned(),
         locality: Default::default(),
         mark: None,
+        // Both get the same.
+        agent: "envoy".to_owned(),
     }
 }
 

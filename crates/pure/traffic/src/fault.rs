@@ -105,6 +105,8 @@ pub enum Fault {
         /// Whether all of the request had arrived.
         request_complete: bool,
     },
+    /// The body of the request broke its framing.
+    BadRequest,
     /// A circuit breaker is open: too much is under way.
     Overflow,
     /// The breaker is open: too much has failed. Ours alone.
@@ -119,7 +121,13 @@ impl Fault {
     /// Whether it says something about our own side of the exchange alone: the downstream's patience or ours with it.
     #[must_use]
     pub const fn is_of_downstream(&self) -> bool {
-        matches!(self, Self::StreamIdle { .. } | Self::RequestTimeout | Self::DurationOver { .. })
+        matches!(
+            self,
+            Self::StreamIdle { .. }
+                | Self::RequestTimeout
+                | Self::DurationOver { .. }
+                | Self::BadRequest
+        )
     }
 
     /// Why the request was sent nowhere at all, for those faults that a fallback mends; `x-lateen-fallback` says it.
@@ -150,6 +158,7 @@ impl Fault {
             Self::NoHealthyUpstream => Flag::NoHealthyUpstream,
             Self::NoCluster => Flag::NoClusterFound,
             Self::StreamIdle { .. } => Flag::StreamIdleTimeout,
+            Self::BadRequest => Flag::DownstreamProtocolError,
             Self::DurationOver { .. } | Self::RequestTimeout => return Flags::NONE,
         };
         flag.into()
@@ -167,6 +176,7 @@ impl Fault {
             | Self::DurationOver { request_complete: true } => 504,
             Self::StreamIdle { .. } | Self::DurationOver { .. } | Self::RequestTimeout => 408,
             Self::Protocol { .. } => 502,
+            Self::BadRequest => 400,
             _ => 503,
         }
     }
@@ -187,6 +197,7 @@ impl Fault {
             Self::RequestTimeout => return Cow::Borrowed("request_overall_timeout"),
             Self::DurationOver { .. } => return Cow::Borrowed("max_duration_timeout"),
             Self::NoCluster => return Cow::Borrowed("cluster_not_found"),
+            Self::BadRequest => return Cow::Borrowed("http1.codec_error"),
             Self::ConnectFailed { reason } if !reason.is_empty() => {
                 let reason: String =
                     reason.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
@@ -250,6 +261,7 @@ impl Fault {
             Self::BreakerOpen => Cow::Borrowed("breaker open"),
             Self::NoHealthyUpstream => Cow::Borrowed("no healthy upstream"),
             Self::NoCluster => Cow::Borrowed(""),
+            Self::BadRequest => Cow::Borrowed("Bad Request"),
             Self::StreamIdle { .. } => Cow::Borrowed("stream timeout"),
             Self::RequestTimeout => Cow::Borrowed("request timeout"),
             Self::DurationOver { .. } => Cow::Borrowed("downstream duration timeout"),
@@ -281,6 +293,7 @@ mod tests {
             (Fault::DurationOver { request_complete: true }, 504, "-", "max_duration_timeout"),
             (Fault::DurationOver { request_complete: false }, 408, "-", "max_duration_timeout"),
             (Fault::RequestTimeout, 408, "-", "request_overall_timeout"),
+            (Fault::BadRequest, 400, "DPE", "http1.codec_error"),
             (
                 Fault::Terminated { request_sent: true },
                 503,

@@ -382,6 +382,11 @@ impl Run<'_> {
             Arrived::Late(fault) => {
                 return Done::dropped(self.settle_fault(*attempt, effort, fault, Some(seat)));
             }
+            Arrived::Malformed => {
+                self.report(effort, seat, &Outcome::Cancelled);
+                let number = attempt.number();
+                return Done::dropped(End::Failed(Fault::BadRequest, Flags::NONE, number));
+            }
             Arrived::Left => {
                 self.report(effort, seat, &Outcome::Cancelled);
                 return Done::dropped(End::Left);

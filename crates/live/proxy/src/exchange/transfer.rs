@@ -108,6 +108,8 @@ pub(crate) enum Arrived {
     Late(Fault),
     /// The client went away.
     Left,
+    /// The client's body broke its framing.
+    Malformed,
 }
 
 /// Sends the request and waits for the response's head. Without a responder no client waits for it;
@@ -127,6 +129,9 @@ pub(crate) async fn await_head(
             biased;
             () = upload.go_on(), if sending => match &upload.ended {
                 Some(Ok(())) => deadlines.request_complete(),
+                Some(Err(PumpError::Source(error))) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Arrived::Malformed;
+                }
                 Some(Err(PumpError::Source(_))) => return Arrived::Left,
                 // The upstream may have answered early and closed: its answer counts.
                 Some(Err(PumpError::Sink)) | None => {}

@@ -46,6 +46,7 @@ async fn a_body_that_breaks_its_framing_ends_the_connection() {
         Proxy::start(&[cluster("a", &[backend.address])], &[listener("in", &[to("a")])]).await;
     let bad = b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: h\r\n\r\n";
     let answer = raw(proxy.address("in").await, bad).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(!answer.contains("/smuggled"), "{answer}");
 }
 

@@ -260,7 +260,10 @@ pub(crate) const fn local_status(fault: &Fault) -> Option<u16> {
         | Fault::PerTryIdleTimeout
         | Fault::Timeout
         | Fault::MaxStreamDuration => Some(504),
-        Fault::StreamIdle { .. } | Fault::RequestTimeout | Fault::DurationOver { .. } => None,
+        Fault::StreamIdle { .. }
+        | Fault::RequestTimeout
+        | Fault::DurationOver { .. }
+        | Fault::BadRequest => None,
         Fault::LocalReset
         | Fault::Overflow
         | Fault::BreakerOpen
