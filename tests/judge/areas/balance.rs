@@ -311,6 +311,9 @@ fn ejection() -> Vec<Case> {
         script("none of three percent", "[{name: CASE, hosts: [a, b, c], outlier_detection: {consecutive_5xx: 1, max_ejection_percent: 0, base_ejection_time: 60s}}]", &six),
         script("refused connections eject", "[{name: CASE, hosts: [x-closed], common_lb_config: {healthy_panic_threshold: {value: 0}}, outlier_detection: {consecutive_5xx: 3, max_ejection_percent: 100, base_ejection_time: 60s}}]", &["GET /"; 5]),
         script("local origin errors apart", "[{name: CASE, hosts: [x-closed], common_lb_config: {healthy_panic_threshold: {value: 0}}, outlier_detection: {consecutive_5xx: 1, split_external_local_origin_errors: true, consecutive_local_origin_failure: 3, max_ejection_percent: 100, base_ejection_time: 60s}}]", &["GET /"; 5]),
+        script("metadata of ours is taken, and a fallback is for refusals", "[{name: CASE, hosts: [a], metadata: {filter_metadata: {lateen: {breaker: {errors: 100, within_ms: 1000}, fallback: {status: 200, body: instead}, ejection: {growth: exponential}}}}, outlier_detection: {consecutive_5xx: 100}}]", &mixed),
+        script("a breaker of ours opens", "[{name: CASE, hosts: [a], metadata: {filter_metadata: {lateen: {breaker: {errors: 3, within_ms: 60000}}}}}]", &six),
+        script("a fallback of ours stands in", "[{name: CASE, hosts: [], metadata: {filter_metadata: {lateen: {fallback: {status: 200, body: instead}}}}}]", &[good; 2]),
         act("ejected, and back after its time", routes, |eye| {
             eye.ask(bad);
             eye.ask(bad);
