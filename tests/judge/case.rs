@@ -28,6 +28,8 @@ pub(crate) struct Case {
     pub(crate) judge: Judge,
     /// Whether response flags are compared.
     pub(crate) flags: bool,
+    /// Whether each run has to show the same: there is neither chance nor a clock in it.
+    pub(crate) is_deterministic: bool,
 }
 
 impl std::fmt::Debug for Case {
@@ -75,6 +77,7 @@ pub(crate) fn act(
         act: Box::new(act),
         judge: Box::new(equal),
         flags: true,
+        is_deterministic: true,
     }
 }
 
@@ -98,6 +101,7 @@ impl Case {
         judge: impl Fn(&[String], &[String]) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
         self.judge = Box::new(judge);
+        self.is_deterministic = false;
         self
     }
 

@@ -92,7 +92,7 @@ fn say(verdicts: &[(Verdict, f64)], known: &known::Known, run: Run) -> ExitCode 
     let Run { seed, rounds, started, whole } = run;
     let mut out = std::io::stdout().lock();
     let mut failed = 0;
-    let (mut open, mut deliberate, mut requests) = (0, 0, 0);
+    let (mut open, mut deliberate, mut unsteady, mut requests) = (0, 0, 0, 0);
     let mut areas: BTreeMap<&str, (usize, usize, f64)> = BTreeMap::new();
     for (verdict, took) in verdicts {
         requests += verdict.requests;
@@ -119,8 +119,19 @@ fn say(verdicts: &[(Verdict, f64)], known: &known::Known, run: Run) -> ExitCode 
                 writeln!(out, "\n==== {name} agrees now: take it out of tests/judge/known.md").ok();
             }
         }
-        if verdict.second_look {
-            writeln!(out, "second look needed: {}", verdict.name).ok();
+        if let Some(once) = &verdict.unsteady {
+            unsteady += 1;
+            failed += usize::from(once.is_ours);
+            area.1 += usize::from(once.is_ours);
+            let whose =
+                if once.is_ours { "and it was ours that changed" } else { "for whatever reason" };
+            let name = &verdict.name;
+            writeln!(
+                out,
+                "\n==== UNSTEADY {name}: disagreed at 1 of 3 looks, {whose} (seed {seed})\n{}",
+                once.text
+            )
+            .ok();
         }
     }
     // Names of random cases hold their seed and round, so that not every run has them.
@@ -143,6 +154,7 @@ fn say(verdicts: &[(Verdict, f64)], known: &known::Known, run: Run) -> ExitCode 
     .ok();
     writeln!(out, "deliberate differences: {deliberate}").ok();
     writeln!(out, "open disagreements: {open}").ok();
+    writeln!(out, "unsteady: {unsteady}").ok();
     if failed > 0 {
         writeln!(out, "FAILED: {failed}").ok();
         return ExitCode::FAILURE;

@@ -17,8 +17,11 @@ use crate::{
     upstream::Upstreams,
 };
 
-/// How long an answer may take at the first look, and at the second.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(20)];
+/// How long an answer may take at the first look, and at those that a disagreement leads to.
+const PATIENCE: [Duration; LOOKS] =
+    [Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(20)];
+/// How often a case is looked at that disagreed once.
+const LOOKS: usize = 3;
 /// How long records of requests may take to appear.
 const RECORDS: Duration = Duration::from_secs(2);
 
@@ -63,9 +66,28 @@ pub(crate) struct Verdict {
     pub(crate) name: String,
     /// The disagreement, in full, if there is one.
     pub(crate) disagreement: Option<String>,
-    /// Whether the proxies agreed only when looked at again.
-    pub(crate) second_look: bool,
+    /// The disagreement of the first look, where both others agreed.
+    pub(crate) unsteady: Option<Unsteady>,
     pub(crate) requests: usize,
+    /// What was seen of both, where they could be looked at.
+    seen: Option<Both>,
+}
+
+/// What was seen of Envoy and of ours.
+#[derive(Clone, Debug)]
+struct Both {
+    envoy: Vec<String>,
+    ours: Vec<String>,
+    /// Whether each run has to show the same.
+    is_deterministic: bool,
+}
+
+/// A disagreement that did not come again.
+#[derive(Debug)]
+pub(crate) struct Unsteady {
+    /// Ours did once what it did not do again while Envoy always did the same, in a case without chance.
+    pub(crate) is_ours: bool,
+    pub(crate) text: String,
 }
 
 /// What was seen of one proxy in one case.
@@ -83,7 +105,8 @@ pub(crate) fn area(area: &Area, upstreams: &Upstreams, known: &Known) -> Vec<Ver
     let cases: Vec<&Case> = area.cases.iter().collect();
     let mut verdicts = Vec::new();
     run(area, &cases, upstreams, 0, &mut verdicts);
-    // Once more, with more patience, on proxies of their own: what a busy machine did is no disagreement.
+    // Twice more, with more patience, on proxies of their own: what a busy machine did is no disagreement, and
+    // what our proxy does now and then is none that may be forgotten.
     let again: Vec<&Case> = cases
         .iter()
         .copied()
@@ -93,15 +116,44 @@ pub(crate) fn area(area: &Area, upstreams: &Upstreams, known: &Known) -> Vec<Ver
             disagrees && known.is_open(&name).is_none()
         })
         .collect();
-    let mut second = Vec::new();
-    run(area, &again, upstreams, 1, &mut second);
-    for new in second {
-        if let Some(verdict) = verdicts.iter_mut().find(|it| it.name == new.name) {
-            verdict.second_look = new.disagreement.is_none();
-            verdict.disagreement = new.disagreement;
+    let mut later = Vec::new();
+    for look in 1..LOOKS {
+        run(area, &again, upstreams, look, &mut later);
+    }
+    for verdict in &mut verdicts {
+        let looks: Vec<&Verdict> = later.iter().filter(|it| it.name == verdict.name).collect();
+        if looks.is_empty() {
+            continue;
         }
+        if let Some(text) = looks.iter().find_map(|it| it.disagreement.clone()) {
+            verdict.disagreement = Some(text);
+            continue;
+        }
+        let seen: Vec<&Both> = looks.iter().filter_map(|it| it.seen.as_ref()).collect();
+        let is_ours = verdict.seen.as_ref().is_some_and(|first| first.is_ours(&seen));
+        let text = verdict.disagreement.take().unwrap_or_default();
+        verdict.unsteady = Some(Unsteady { is_ours, text });
     }
     verdicts
+}
+
+impl Both {
+    fn new(case: &Case, envoy: &Sight, ours: &Sight) -> Self {
+        // Flags are left out: they come from counters, which a busy machine may show late.
+        Self {
+            envoy: envoy.seen.clone(),
+            ours: ours.seen.clone(),
+            is_deterministic: case.is_deterministic,
+        }
+    }
+
+    /// Whether it was ours that did something else at this first look than later. Not to answer in time is what a
+    /// busy machine does to both.
+    fn is_ours(&self, later: &[&Both]) -> bool {
+        self.is_deterministic
+            && later.iter().all(|it| it.envoy == self.envoy && it.ours != self.ours)
+            && !self.ours.iter().any(|line| line.contains("Silent"))
+    }
 }
 
 fn run(
@@ -137,7 +189,8 @@ fn run(
                     disagreement: compare(case, &left, &right)
                         .err()
                         .map(|why| report(case, &why, &left, &right, &[&envoy, &ours])),
-                    second_look: false,
+                    unsteady: None,
+                    seen: Some(Both::new(case, &left, &right)),
                 });
             }
         }
@@ -156,8 +209,9 @@ fn run(
         (Err(_), Err(_)) => verdicts.push(Verdict {
             name: name(first),
             disagreement: None,
-            second_look: false,
+            unsteady: None,
             requests: 0,
+            seen: None,
         }),
         (envoy, ours) => {
             let say =
@@ -171,8 +225,9 @@ fn run(
             verdicts.push(Verdict {
                 name: name(first),
                 disagreement: Some(text),
-                second_look: false,
+                unsteady: None,
                 requests: 0,
+                seen: None,
             });
         }
     }
