@@ -3,7 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use traffic::{
-    Attempt, Connection, Fault, Flags, Forward, Header, Next, Outcome, Seat, Upstream, Waiting,
+    Attempt, Connection, Fault, Flags, Forward, Header, Next, Nowhere, Outcome, ResponseFacts,
+    Seat, Surroundings, Upstream, Waiting,
 };
 
 use crate::{
@@ -350,8 +351,11 @@ impl Proxy {
             }
             Some(Next::Done(more)) => {
                 flags = flags.union(more);
+                let peer = exchange.ask.peer();
+                let around = Surroundings { peer: &peer, outside: &Nowhere };
+                let known = ResponseFacts { attempts: exchange.sent, ..ResponseFacts::default() };
                 let answer = exchange.ask.with_head(|head| {
-                    exchange.forward.fault_answer(&fault, flags, exchange.sent, head)
+                    exchange.forward.fault_answer((&fault, flags), (head, head), &known, &around)
                 });
                 stage.answered(self.number, id, &exchange, answer.status, flags);
             }

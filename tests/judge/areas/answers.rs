@@ -160,6 +160,27 @@ fn cors() -> Vec<Case> {
         ),
         policy("cors without origins", "allow_methods: GET", asks),
         case(
+            "cors before an abort",
+            &format!(
+                "{{typed_per_filter_config: {{envoy.filters.http.fault: {{'@type': type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault, abort: {{http_status: 418, percentage: {{numerator: 100}}}}}}, envoy.filters.http.cors: {{'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy, {origin}, expose_headers: x-c}}}}, response_headers_to_add: [{{header: {{key: x-l, value: v}}}}, {{header: {{key: access-control-allow-origin, value: own}}}}], routes: [{{match: {{prefix: /}}, route: {{cluster: a}}}}]}}"
+            ),
+            asks,
+        ),
+        case(
+            "cors of an unknown cluster",
+            &format!(
+                "{{typed_per_filter_config: {{envoy.filters.http.cors: {{'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy, {origin}, expose_headers: x-c}}}}, routes: [{{match: {{prefix: /}}, route: {{cluster: nobody}}}}]}}"
+            ),
+            asks,
+        ),
+        case(
+            "cors of a direct answer, told to the filter",
+            &format!(
+                "{{typed_per_filter_config: {{envoy.filters.http.cors: {{'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy, {origin}, expose_headers: x-c}}}}, routes: [{{match: {{prefix: /}}, direct_response: {{status: 200}}}}]}}"
+            ),
+            asks,
+        ),
+        case(
             "cors as the route says it",
             &format!(
                 "[{{match: {{prefix: /}}, route: {{cluster: a, cors: {{{origin}, allow_methods: GET}}}}}}]"

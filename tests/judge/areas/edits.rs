@@ -61,6 +61,13 @@ fn actions() -> Vec<Case> {
         edit("the host cannot be removed", "request_headers_to_remove: [host]", &["GET /"]),
         edit("a bad name is refused", "request_headers_to_add: [{header: {key: 'x a', value: v}}]", &["GET /"]),
         edit("a bad value is refused", "request_headers_to_add: [{header: {key: x-a, value: \"a\\nb\"}}]", &["GET /"]),
+        edit("a bad name is not written", "request_headers_to_add: [{header: {key: 'x a', value: v}, append_action: OVERWRITE_IF_EXISTS}], response_headers_to_add: [{header: {key: x-r, value: v}}]", &["GET /"]),
+        edit("a bad name answers for itself", "request_headers_to_add: [{header: {key: 'x(a', value: v}}], response_headers_to_add: [{header: {key: x-r, value: v}}]", &["GET /", "POST /s/m | content-type: application/grpc || x"]),
+        edit("a control character", "request_headers_to_add: [{header: {key: x-a, value: \"a\\x01b\"}}]", &["GET /"]),
+        edit("a tab", "request_headers_to_add: [{header: {key: x-a, value: \"a\\tb\"}}]", &["GET /"]),
+        edit("both ways to append are refused", "request_headers_to_add: [{header: {key: x-a, value: v}, append: true, append_action: ADD_IF_ABSENT}]", &["GET /"]),
+        edit("a line break in a removal is refused", "request_headers_to_remove: [\"x\\na\"]", &["GET /"]),
+        edit("one level looks before it writes", "request_headers_to_add: [{header: {key: x-a, value: '1'}}, {header: {key: x-a, value: '2'}, append_action: ADD_IF_ABSENT}, {header: {key: x-b, value: '%REQ(x-a)%'}}, {header: {key: x-a, value: '3'}, append_action: OVERWRITE_IF_EXISTS}, {header: {key: x-a, value: '4'}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}], request_headers_to_remove: [x-c], response_headers_to_add: [{header: {key: x-d, value: '<%RESP(x-e)%> <%REQ(x-a)%>'}}, {header: {key: x-e, value: 'new'}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}]", &["GET /", "GET / | x-a: old | x-c: gone | x-say: x-e: said", "GET / | x-a: old | x-a: older"]),
         edit("response edits of local replies", "response_headers_to_add: [{header: {key: x-a, value: v}}], response_headers_to_remove: [content-type]", &["GET /"]),
         case("response edits of a failed upstream", "[{match: {prefix: /}, route: {cluster: refused}, response_headers_to_add: [{header: {key: x-a, value: v}}]}]", &["GET /"]),
         case("response edits of an unknown cluster", "[{match: {prefix: /}, route: {cluster: nobody}, response_headers_to_add: [{header: {key: x-a, value: v}}]}]", &["GET /"]),
@@ -121,6 +128,25 @@ fn operators() -> Vec<Case> {
         "%DOWNSTREAM_PEER_URI_SAN%",
         "%RESP(x-s)%",
         "%ENVIRONMENT(NOTHING_HERE)%",
+        "%ENVIRONMENT(HOME)%",
+        "%HOSTNAME%",
+        "%RESPONSE_CODE_DETAILS%",
+        "%RESPONSE_FLAGS_LONG%",
+        "%RESP(:status)%",
+        "%UPSTREAM_HOST%",
+        "%UPSTREAM_HOST_NAME%",
+        "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "%PATH(NQ)% %PATH% %PATH(WQ)%:4",
+        "%START_TIME(%F %j %a %B %z %%)%",
+        "%TRAILER(x)%",
+        "%VIRTUAL_HOST_NAME%",
+        "%REQ(x-a)",
+        "%REQ(x-a):y%",
+        "%PROTOCOL(x)%",
+        "%req(x-a)%",
+        "%REQ(x-a?x-b?x-c)%",
+        "%REQ()%",
+        "%REQ(x-a):0%",
     ]
     .iter()
     .enumerate()
@@ -135,7 +161,46 @@ fn operators() -> Vec<Case> {
             &["GET /p?q | x-a: abc | x-say: x-s: said"],
         ));
     }
+    for (n, path) in
+        ["[\"m\", \"text\"]", "m:number", "m:deep:list", "m:deep", "m", "m:none", "none"]
+            .iter()
+            .enumerate()
+    {
+        let edits = edit_all(&format!("%UPSTREAM_METADATA({path})%"));
+        let name = format!("metadata of the host {n}");
+        let routes = format!("[{{match: {{prefix: /}}, route: {{cluster: CASE}}, {edits}}}]");
+        let cluster = "[{name: CASE, hosts: [{name: a, metadata: {filter_metadata: {m: {text: said, number: 3, deep: {flag: true, list: [1, 2.5, x]}}}}}]}]";
+        cases.push(case(&name, &routes, &["GET /"]).clusters(cluster));
+    }
+    // What values see in answers that the proxy gives by itself.
+    let edits = edit_all(
+        "%REQ(:path)% %REQ(x-envoy-original-path)% %REQ(x-forwarded-proto)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %RESP(:status)% <%UPSTREAM_CLUSTER%> <%UPSTREAM_HOST%> %UPSTREAM_REQUEST_ATTEMPT_COUNT% %ROUTE_NAME%",
+    );
+    let fault = "typed_per_filter_config: {envoy.filters.http.fault: {'@type': type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault, abort: {http_status: 418, percentage: {numerator: 100}}}}";
+    for (name, action) in [
+        ("a direct answer", "direct_response: {status: 201, body: {inline_string: said}}".to_owned()),
+        ("a redirect", "redirect: {prefix_rewrite: /new}".to_owned()),
+        ("an unknown cluster", "route: {cluster: nobody}".to_owned()),
+        ("an abort", format!("route: {{cluster: a}}, {fault}")),
+        ("an answer after a rewrite", "route: {cluster: a, prefix_rewrite: /new}".to_owned()),
+        ("an empty cluster", "route: {cluster: empty, prefix_rewrite: /new}".to_owned()),
+        (
+            "an answer after retries",
+            "route: {cluster: a, retry_policy: {retry_on: 5xx, num_retries: 2, retry_back_off: {base_interval: 0.001s}}}".to_owned(),
+        ),
+    ] {
+        let routes = format!("[{{name: r, match: {{prefix: /p}}, {action}, {edits}}}]");
+        let asks = ["GET /p/q?r | x-do: 503,503,200", "POST /p | content-type: application/grpc || x"];
+        cases.push(case(&format!("values in {name}"), &routes, &asks));
+    }
     cases
+}
+
+/// The same value in requests and responses.
+fn edit_all(value: &str) -> String {
+    let value = value.replace('\'', "''");
+    let header = format!("[{{header: {{key: x-v, value: '{value}'}}}}]");
+    format!("request_headers_to_add: {header}, response_headers_to_add: {header}")
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -229,6 +294,12 @@ fn rewrites() -> Vec<Case> {
             &["GET /a"],
         ),
         route(
+            "a group that is not there changes nothing",
+            "prefix: /",
+            "regex_rewrite: {pattern: {regex: '(b)'}, substitution: '<\\2>'}",
+            &["GET /abc"],
+        ),
+        route(
             "both rewrites are refused",
             "prefix: /",
             "prefix_rewrite: /b, regex_rewrite: {pattern: {regex: 'a'}, substitution: b}",
@@ -269,6 +340,22 @@ fn rewrites() -> Vec<Case> {
             "[{match: {prefix: /}, route: {host_rewrite_literal: of.route, weighted_clusters: {clusters: [{name: a, weight: 1, host_rewrite_literal: of.target}]}}}]",
             &["GET /"],
         ),
+        case(
+            "host rewrite of a target alone",
+            "[{match: {prefix: /}, route: {append_x_forwarded_host: true, weighted_clusters: {clusters: [{name: a, weight: 1, host_rewrite_literal: of.target, request_headers_to_add: [{header: {key: x-l, value: '%REQ(:authority)%'}}]}]}}, request_headers_to_add: [{header: {key: x-m, value: '%REQ(:authority)%'}}]}]",
+            &["GET /"],
+        ),
+        case(
+            "host rewrite by a header of an edit",
+            "[{match: {prefix: /}, route: {cluster: a, host_rewrite_header: x-host, append_x_forwarded_host: true}, request_headers_to_add: [{header: {key: x-host, value: '%REQ(:authority)%.new'}, append_action: ADD_IF_ABSENT}]}]",
+            &["GET / | host: some.where", "GET / | x-host: mine | x-forwarded-host: a, b"],
+        ),
+        case(
+            "auto host rewrite of a name",
+            "[{match: {prefix: /}, route: {cluster: CASE, auto_host_rewrite: true, append_x_forwarded_host: true}}]",
+            &["GET /", "GET / | x-forwarded-host: before"],
+        )
+        .clusters("[{name: CASE, hosts: [{name: a, hostname: its.name}]}]"),
         case(
             "auto host rewrite of an address",
             "[{match: {prefix: /}, route: {cluster: a, auto_host_rewrite: true}}]",

@@ -1,7 +1,8 @@
 //! The only clock of the data path: moments for decisions, the `date` header for responses.
 
 use std::cell::{Cell, RefCell};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use traffic::Moment;
 
@@ -25,6 +26,36 @@ impl Clock {
     /// Seconds since the start.
     pub(crate) fn uptime_seconds(self) -> u64 {
         self.start.elapsed().as_secs()
+    }
+}
+
+/// What values of headers may tell of the world: asked only by those that do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World {
+    started: tokio::time::Instant,
+}
+
+impl World {
+    /// As a request that began then sees it.
+    pub(crate) fn since(started: tokio::time::Instant) -> World {
+        World { started }
+    }
+}
+
+impl traffic::Outside for World {
+    fn started(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(self.started.elapsed())
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn hostname(&self) -> Option<String> {
+        static NAME: OnceLock<Option<String>> = OnceLock::new();
+        let read = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        NAME.get_or_init(|| read().map(|name| name.trim().to_owned())).clone()
     }
 }
 

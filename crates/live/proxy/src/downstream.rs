@@ -85,6 +85,7 @@ pub(crate) async fn serve_h1(
         if !crate::edit::underscores(&mut request, settings.underscores) {
             return refuse(&worker, &downstream.chain, link, 400).await;
         }
+        crate::edit::join_lines(&mut request);
         let (incoming, outgoing) = link.split(decoder, Encoder::Exact(0));
         let (source, responder) = (Source::H1(incoming), Responder::H1(outgoing));
         match exchange::serve(&worker, &downstream, &request, source, responder).await {
@@ -137,7 +138,7 @@ async fn refuse(worker: &Worker, chain: &HttpChain, mut link: Link, status: u16)
     };
     let mut response = Response { status, ..Response::default() };
     response.fields.append("content-type", b"text/plain");
-    crate::edit::apply(&mut response.fields, chain.response_edits());
+    traffic::edits::apply(&mut response.fields, chain.response_edits());
     worker.date.now(|date| response.fields.append("date", date.as_bytes()));
     let manner = Manner { to_head: false, http10: false, close: true };
     let size = Size::Exact(text.len() as u64);
@@ -296,6 +297,7 @@ async fn stream(
         let _ = respond.send_response(crate::h2::to_response(&response), true);
         return;
     }
+    crate::edit::join_lines(&mut request);
     let source = if body.is_end_stream() { Source::Empty } else { Source::H2(body) };
     exchange::serve(worker, downstream, &request, source, Responder::H2(respond)).await;
 }

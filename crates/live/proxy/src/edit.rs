@@ -1,35 +1,79 @@
-//! Applies `traffic`'s edits to heads, and shows heads to `traffic`.
+//! Lets `traffic` edit heads, and shows heads to `traffic`.
 
 use traffic::http::Underscores;
-use traffic::{Action, Edit, Head, Header, Version};
+use traffic::{Editable, EditableHead, Head, Header, Headers, Side, Version};
 
 use crate::fields::{Fields, Request};
 
-/// Applies edits in order.
-pub(crate) fn apply<'e>(fields: &mut Fields, edits: impl Iterator<Item = Edit<'e>>) {
-    let mut value = Vec::new();
-    for edit in edits {
-        value.clear();
-        edit.value.write(&mut value);
-        match edit.action {
-            Action::Append => fields.append(edit.name, &value),
-            Action::Set => fields.set(edit.name, &value),
-            Action::Remove => {
-                fields.remove(edit.name);
-            }
-            Action::AddIfAbsent => {
-                if fields.value(edit.name).is_none() {
-                    fields.append(edit.name, &value);
-                }
-            }
-            Action::SetIfPresent => {
-                if fields.value(edit.name).is_some() {
-                    fields.set(edit.name, &value);
-                }
-            }
-            Action::Join => fields.join(edit.name, &value),
-        }
+impl Headers for Fields {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.value(name)
     }
+}
+
+impl Editable for Fields {
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.append(name, value);
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        Fields::set(self, name, value);
+    }
+
+    fn remove_all(&mut self, name: &str) {
+        self.remove(name);
+    }
+
+    fn join(&mut self, name: &str, value: &[u8], separator: &str) {
+        Fields::join(self, name, value, separator);
+    }
+}
+
+impl Headers for Request {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        let pseudo = match name {
+            ":path" => self.path(),
+            ":authority" | "host" => self.authority(),
+            ":method" => self.method(),
+            ":scheme" => self.scheme(),
+            "upgrade" => return self.upgrade.map(|protocol| self.fields.at(protocol)),
+            _ => return self.fields.value(name),
+        };
+        (!pseudo.is_empty()).then_some(pseudo.as_bytes())
+    }
+}
+
+impl Editable for Request {
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.fields.append(name, value);
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.fields.set(name, value);
+    }
+
+    fn remove_all(&mut self, name: &str) {
+        self.fields.remove(name);
+    }
+
+    fn join(&mut self, name: &str, value: &[u8], separator: &str) {
+        self.fields.join(name, value, separator);
+    }
+}
+
+impl EditableHead for Request {
+    fn set_path(&mut self, path: &str) {
+        Request::set_path(self, path);
+    }
+
+    fn set_authority(&mut self, authority: &str) {
+        Request::set_authority(self, authority);
+    }
+}
+
+/// Makes one line of those of a request that Envoy joins.
+pub(crate) fn join_lines(request: &mut Request) {
+    request.fields.join_lines(|name| Side::Request.joins(name));
 }
 
 /// The fields as `traffic` sees them.
@@ -92,27 +136,34 @@ pub(crate) fn underscores(request: &mut Request, treatment: Underscores) -> bool
 
 #[cfg(test)]
 mod tests {
-    use super::apply;
-    use crate::fields::Fields;
-    use traffic::{Action, Edit, Value};
+    use crate::fields::Request;
+    use traffic::{Action, Edit, Headers as _, Value};
 
     #[test]
     fn edits_do_what_their_names_say() {
         let edit =
             |action, name, value: &'static [u8]| Edit { action, name, value: Value::Bytes(value) };
-        let mut fields = Fields::default();
+        let mut request = Request::default();
         let edits = [
             edit(Action::Append, "a", b"1"),
             edit(Action::Append, "a", b"2"),
             edit(Action::AddIfAbsent, "a", b"3"),
-            edit(Action::SetIfPresent, "b", b"4"),
             edit(Action::Set, "c", b"5"),
-            edit(Action::Join, "c", b"6"),
-            edit(Action::Join, "e", b"7"),
+            edit(Action::Join(", "), "c", b"6"),
+            edit(Action::Join(","), "e", b"7"),
             edit(Action::Append, "d", b"8"),
             edit(Action::Remove, "d", b""),
         ];
-        apply(&mut fields, edits.into_iter());
-        assert_eq!(format!("{fields:?}"), r#"{"a": "1", "a": "2", "c": "5, 6", "e": "7"}"#);
+        traffic::edits::apply(&mut request, edits);
+        request.set_path("/p");
+        assert_eq!(
+            format!("{:?}", request.fields),
+            r#"{"a": "1", "a": "2", "c": "5, 6", "e": "7"}"#
+        );
+        assert_eq!(
+            (request.header(":path"), request.header("a")),
+            (Some(&b"/p"[..]), Some(&b"1"[..]))
+        );
+        assert_eq!(request.header("host"), None);
     }
 }

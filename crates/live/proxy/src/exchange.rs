@@ -6,6 +6,7 @@ pub(crate) mod deadlines;
 mod fallback;
 mod local;
 mod mirror;
+mod outgoing;
 mod transfer;
 mod tunnel;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use traffic::{Decision, HttpChain, Peer};
 
+use crate::clock::World;
 use crate::edit;
 use crate::fields::Request;
 use crate::flow::{Progress, Replay, Source};
@@ -86,8 +88,14 @@ pub(crate) async fn serve(
     let now = worker.in_force();
     let headers = edit::request_headers(request);
     let head = edit::head(request, &headers);
-    let decision =
-        downstream.chain.decide(&now.table, &head, &downstream.peer, &mut worker.dice.borrow_mut());
+    let world = World::since(started);
+    let decision = downstream.chain.decide_in(
+        &world,
+        &now.table,
+        &head,
+        &downstream.peer,
+        &mut worker.dice.borrow_mut(),
+    );
     let progress = Progress::default();
     record.grpc = head.is_grpc();
     let disposition = match decision {
@@ -113,6 +121,7 @@ pub(crate) async fn serve(
                 progress: &progress,
                 now: &now,
                 started,
+                world,
             };
             Box::pin(run.forward(body, responder, &mut record)).await
         }

@@ -142,15 +142,43 @@ impl Fields {
         });
     }
 
-    /// Appends to the last value of `name` after a comma, or adds the field.
-    pub(crate) fn join(&mut self, name: &str, value: &[u8]) {
+    /// Appends to the last value of `name` after `separator`, or adds the field.
+    pub(crate) fn join(&mut self, name: &str, value: &[u8], separator: &str) {
         let last = self.slots.iter().rposition(|slot| self.at(slot.name) == name.as_bytes());
         let Some(last) = last else {
             self.append(name, value);
             return;
         };
-        let joined = [self.at(self.slots[last].value), b", ", value].concat();
+        let joined = [self.at(self.slots[last].value), separator.as_bytes(), value].concat();
         self.slots[last].value = self.store(&joined);
+    }
+
+    /// Makes one line of those of a name where `separator` says what shall stand between them. Costs no more than a
+    /// look at the lengths of names where none comes twice.
+    pub(crate) fn join_lines(&mut self, separator: impl Fn(&str) -> Option<&'static str>) {
+        let mut at = 0;
+        while at + 1 < self.slots.len() {
+            let name = self.slots[at].name;
+            let text = &self.text;
+            let is_same = |slot: &Slot| {
+                slot.name.len == name.len && text[slot.name.range()] == text[name.range()]
+            };
+            if self.slots[at + 1..].iter().any(is_same)
+                && let Some(separator) = separator(self.str(name))
+            {
+                let values: Vec<&[u8]> = self.values(self.str(name)).collect();
+                let joined = values.join(separator.as_bytes());
+                let value = self.store(&joined);
+                let text = &self.text;
+                let mut index = 0;
+                self.slots.retain(|slot| {
+                    index += 1;
+                    index <= at + 1 || text[slot.name.range()] != text[name.range()]
+                });
+                self.slots[at].value = value;
+            }
+            at += 1;
+        }
     }
 
     /// Removes every field of this name; true if there was one.
@@ -277,6 +305,18 @@ mod tests {
         assert!(fields.remove("a"));
         assert!(!fields.remove("a"));
         assert_eq!(fields.len(), 1);
+    }
+
+    #[test]
+    fn lines_become_one_where_that_is_wanted() {
+        let mut fields = Fields::default();
+        for (name, value) in
+            [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4"), ("b", "5"), ("a", "6")]
+        {
+            fields.append(name, value.as_bytes());
+        }
+        fields.join_lines(|name| (name == "a").then_some(","));
+        assert_eq!(format!("{fields:?}"), r#"{"a": "1,3,6", "b": "2", "c": "4", "b": "5"}"#);
     }
 
     #[test]

@@ -79,7 +79,10 @@ impl<'a> Responder<'a> {
                 if matches!(response.status, 100..200 | 204) {
                     response.fields.remove("content-length");
                 }
-                outgoing.encoder = h1_encoder(&mut response.fields, size, bodiless);
+                let is_empty = matches!(response.status, 100..200 | 204 | 304);
+                let announces_chunks = manner.to_head && !manner.http10 && !is_empty;
+                let body = (bodiless, announces_chunks);
+                outgoing.encoder = h1_encoder(&mut response.fields, size, body);
                 let unframed = manner.http10 && matches!(outgoing.encoder, h1::Encoder::Chunked);
                 if unframed {
                     outgoing.encoder = h1::Encoder::UntilClose;
@@ -123,8 +126,16 @@ impl<'a> Responder<'a> {
     }
 }
 
-fn h1_encoder(fields: &mut Fields, size: Size, bodiless: bool) -> h1::Encoder {
+/// `announces_chunks`: what has no body would have been sent in chunks, as far as is known.
+fn h1_encoder(
+    fields: &mut Fields,
+    size: Size,
+    (bodiless, announces_chunks): (bool, bool),
+) -> h1::Encoder {
     if bodiless {
+        if announces_chunks && fields.value("content-length").is_none() {
+            fields.append("transfer-encoding", b"chunked");
+        }
         return h1::Encoder::Exact(0);
     }
     match size {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use crate::{
-    edits::{Action, Edit},
+    edits::{Editable as _, Headers as _},
     flags::Flags,
     head::Head,
     inject::ActiveFault,
@@ -18,6 +18,8 @@ pub struct Answer {
     pub status: u16,
     /// Headers, names in lower case, in order.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// The gRPC status that a gRPC client gets, where it is not the one that stands for the HTTP status.
+    pub(crate) grpc: Option<u32>,
     /// The body; empty when there is none.
     pub body: Cow<'static, [u8]>,
     /// Why, for access records and metrics.
@@ -39,7 +41,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer with a plain text body.
+    /// An answer with a body. What kind of text it is says [`Answer::suited_to`], unless edits have said it before.
     #[must_use]
     pub fn new(
         status: u16,
@@ -51,18 +53,7 @@ impl Answer {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
-        let mut headers = Vec::new();
-        if !body.is_empty() {
-            headers.push((Cow::Borrowed("content-type"), b"text/plain".to_vec()));
-        }
-        Self {
-            status,
-            headers,
-            body,
-            flags: flags.into(),
-            details: details.into(),
-            ..Self::default()
-        }
+        Self { status, body, flags: flags.into(), details: details.into(), ..Self::default() }
     }
 
     /// The connection ends after it: who sends such a request is not believed about where the next one begins.
@@ -74,62 +65,39 @@ impl Answer {
     /// The value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+        self.headers.header(name)
     }
 
-    /// The answer in the form that suits the request: a gRPC client gets status 200 and the reason in `grpc-status` and
-    /// `grpc-message`, without a body.
+    /// The answer in the form that suits the request, once all edits are done: a gRPC client gets status 200 and the
+    /// reason in `grpc-status` and `grpc-message`, without a body; others get text.
     #[must_use]
-    pub fn suited_to(self, head: &Head<'_>) -> Self {
-        if head.is_grpc() { self.into_grpc(None) } else { self }
+    pub fn suited_to(mut self, head: &Head<'_>) -> Self {
+        self.headers.remove_all("content-length");
+        // Who sends bad requests is not believed about where the next one begins.
+        self.is_last |= self.status == 400;
+        if head.is_grpc() {
+            return self.into_grpc(head.method == "HEAD");
+        }
+        if self.body.is_empty() {
+            self.headers.remove_all("content-type");
+        } else if self.header("content-type").is_none() {
+            self.headers.add("content-type", b"text/plain");
+        }
+        self
     }
 
-    /// The gRPC form; the status is derived from the HTTP status unless it is given.
-    pub(crate) fn into_grpc(mut self, status: Option<u32>) -> Self {
-        let status = status.unwrap_or_else(|| grpc_status(self.status));
-        self.headers.retain(|(name, _)| name != "content-type");
-        self.headers.push((Cow::Borrowed("content-type"), b"application/grpc".to_vec()));
-        self.headers.push((Cow::Borrowed("grpc-status"), status.to_string().into_bytes()));
-        if !self.body.is_empty() {
-            let message = percent_encode(&self.body);
-            self.headers.push((Cow::Borrowed("grpc-message"), message));
+    fn into_grpc(mut self, to_head: bool) -> Self {
+        let status = self.grpc.unwrap_or_else(|| grpc_status(self.status));
+        self.headers.set("content-type", b"application/grpc");
+        if self.header("grpc-status").is_none() {
+            self.headers.add("grpc-status", status.to_string().as_bytes());
+        }
+        if !self.body.is_empty() && !to_head {
+            self.headers.set("grpc-message", &percent_encode(&self.body));
         }
         self.body = Cow::Borrowed(b"");
         self.status = 200;
         self
-    }
-
-    /// Applies edits to the headers.
-    pub(crate) fn edit<'a>(&mut self, edits: impl IntoIterator<Item = Edit<'a>>) {
-        for edit in edits {
-            let value = || {
-                let mut bytes = Vec::new();
-                edit.value.write(&mut bytes);
-                bytes
-            };
-            let has = self.headers.iter().any(|(name, _)| name == edit.name);
-            match edit.action {
-                Action::Remove => self.headers.retain(|(name, _)| name != edit.name),
-                Action::AddIfAbsent if has => {}
-                Action::SetIfPresent if !has => {}
-                Action::Set | Action::SetIfPresent => {
-                    self.headers.retain(|(name, _)| name != edit.name);
-                    self.headers.push((Cow::Owned(edit.name.to_owned()), value()));
-                }
-                Action::Append | Action::AddIfAbsent => {
-                    self.headers.push((Cow::Owned(edit.name.to_owned()), value()));
-                }
-                Action::Join => match self.headers.iter_mut().find(|(name, _)| name == edit.name) {
-                    Some((_, old)) => {
-                        old.extend_from_slice(b", ");
-                        edit.value.write(old);
-                    }
-                    None => {
-                        self.headers.push((Cow::Owned(edit.name.to_owned()), value()));
-                    }
-                },
-            }
-        }
     }
 }
 
@@ -179,7 +147,7 @@ fn percent_encode(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{edits::Value, flags::Flag, head::Header};
+    use crate::{flags::Flag, head::Header};
 
     #[test]
     fn a_grpc_client_gets_trailers_only() {
@@ -200,29 +168,5 @@ mod tests {
         assert_eq!(answer.status, 404);
         assert_eq!(answer.header("content-type"), Some(&b"text/plain"[..]));
         assert_eq!(&*answer.body, b"gone");
-    }
-
-    #[test]
-    fn edits_do_what_their_names_say() {
-        let mut answer = Answer::new(200, "", Flags::NONE, "x");
-        let edit =
-            |action, name, value: &'static [u8]| Edit { action, name, value: Value::Bytes(value) };
-        answer.edit([
-            edit(Action::Append, "a", b"1"),
-            edit(Action::Append, "a", b"2"),
-            edit(Action::AddIfAbsent, "a", b"3"),
-            edit(Action::SetIfPresent, "b", b"4"),
-            edit(Action::Set, "c", b"5"),
-            edit(Action::Set, "c", b"6"),
-            edit(Action::Join, "c", b"7"),
-            edit(Action::Append, "d", b"8"),
-            edit(Action::Remove, "d", b""),
-        ]);
-        let all: Vec<_> = answer
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)))
-            .collect();
-        assert_eq!(all, ["a=1", "a=2", "c=6, 7"]);
     }
 }

@@ -160,6 +160,24 @@ pub(crate) fn substitution(text: &str) -> Result<Vec<u8>, Bad> {
     Ok(out.into_bytes())
 }
 
+/// An expression and what each of its matches becomes. A substitution with a group that the expression does not have
+/// changes nothing, as with RE2.
+pub(crate) fn replacement(pattern: &str, text: &str) -> Result<(Regex, Box<[u8]>), Bad> {
+    let regex = part_regex(pattern).within("pattern")?;
+    let replaced = substitution(text)?;
+    let mut most = 0;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '\\' {
+            most = most.max(chars.next().and_then(|digit| digit.to_digit(10)).unwrap_or(0));
+        }
+    }
+    if usize::try_from(most).is_ok_and(|most| most >= regex.captures_len()) {
+        return Ok((part_regex(r"[^\s\S]")?, replaced.into()));
+    }
+    Ok((regex, replaced.into()))
+}
+
 /// A CIDR range.
 pub(crate) fn cidr(range: &core::CidrRange) -> Result<IpNet, Bad> {
     let address: IpAddr = range.address_prefix.parse().map_err(|_| {
@@ -250,6 +268,17 @@ mod tests {
     fn substitutions_change_language() {
         assert_eq!(substitution(r"/\1/$x\\").unwrap(), br"/${1}/$$x\");
         assert!(substitution(r"\x").is_err());
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_changes_nothing() {
+        let replaced = |pattern, text| {
+            let (regex, text) = replacement(pattern, text).unwrap();
+            String::from_utf8(regex.replace_all(b"/ab", &*text).into_owned()).unwrap()
+        };
+        assert_eq!(replaced("a", r"<\0>"), "/<a>b");
+        assert_eq!(replaced("(a)", r"<\1>"), "/<a>b");
+        assert_eq!(replaced("a", r"<\1>"), "/ab");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{
     matcher::StringMatch,
 };
 
+/// The details of the answer to a preflight.
+pub(crate) const PREFLIGHT: &str = "cors_response";
+
 /// What a route allows to other origins.
 #[derive(Debug)]
 pub(crate) struct CorsPolicy {
@@ -91,14 +94,14 @@ impl CorsPolicy {
         let lets_in = |it: &StringMatch| it.matches(origin) || it.matches(b"*");
         if !self.origins.iter().any(lets_in) {
             if is_preflight && !self.forward_preflights {
-                return Verdict::Answer(Answer::new(200, "", Flags::NONE, "cors_response"));
+                return Verdict::Answer(Answer::new(200, "", Flags::NONE, PREFLIGHT));
             }
             return Verdict::Pass;
         }
         if !is_preflight {
             return Verdict::Grant(Grant { origin: origin.to_vec(), policy: Arc::clone(self) });
         }
-        let mut answer = Answer::new(200, "", Flags::NONE, "cors_response");
+        let mut answer = Answer::new(200, "", Flags::NONE, PREFLIGHT);
         let mut add = |name: &'static str, value: &[u8]| {
             if !value.is_empty() {
                 answer.headers.push((Cow::Borrowed(name), value.to_vec()));
@@ -111,6 +114,8 @@ impl CorsPolicy {
         add("access-control-allow-methods", self.methods.as_bytes());
         add("access-control-allow-headers", self.headers.as_bytes());
         add("access-control-max-age", self.max_age.as_bytes());
+        // Of no use in this answer; Envoy states it in all that it lets through.
+        add("access-control-expose-headers", self.expose.as_bytes());
         if self.private_network
             && head.header("access-control-request-private-network") == Some(b"true")
         {

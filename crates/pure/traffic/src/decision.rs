@@ -12,18 +12,19 @@ use crate::{
     attempt::Attempt,
     cluster::FixedAnswer,
     cors::Grant,
-    edits::{Action, Edit, Value},
+    edits::{self, Action, Edit, Editable, EditableHead, Headers, Outside, Value},
     fault::Fault,
     flags::Flags,
-    format::Rendered,
-    head::Head,
+    format::Facts,
+    head::{Head, Version},
     http::HttpSettings,
     inject::ActiveFault,
     manners::Manners,
     moment::Moment,
+    peer::Peer,
     retry::RetryPolicy,
-    route::{Forwarding, GrpcTimeout, InternalOnly, Route, Target, Times},
-    upstream::Seat,
+    route::{Forwarding, GrpcTimeout, HostRewrite, InternalOnly, Route, Target, Times},
+    upstream::{Host, Seat},
 };
 
 /// What shall become of a request.
@@ -54,12 +55,10 @@ pub struct Forward {
     pub(crate) path: Option<String>,
     pub(crate) original_path: Option<String>,
     pub(crate) authority: Authority,
-    /// What came, where it is changed here.
-    pub(crate) original_authority: Option<String>,
-    pub(crate) tells_forwarded_host: bool,
+    /// What the authority becomes before any edit; `None` keeps the one that came.
+    pub(crate) normal_authority: Option<String>,
+    pub(crate) version: Version,
     pub(crate) manners: Manners,
-    pub(crate) rendered: Rendered,
-    pub(crate) rendered_response: Rendered,
     pub(crate) times: Times,
     pub(crate) hash: Option<u64>,
     pub(crate) set_cookie: Option<String>,
@@ -126,17 +125,34 @@ pub(crate) enum Authority {
     Rewritten(String),
 }
 
-/// What is known when the head of a response arrives, for [`Forward::response_edits`].
+/// What is known when the head of a response arrives, for [`Forward::edit_response`].
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ResponseFacts {
+pub struct ResponseFacts<'a> {
+    /// Its status.
+    pub status: u16,
     /// From the last byte of the request to the head of the response; `None` for an answer of our own.
     pub service_time: Option<Duration>,
     /// How many attempts were made.
     pub attempts: u32,
-    /// The host that answered.
-    pub upstream: Option<SocketAddr>,
+    /// The host that answered, or failed to.
+    pub host: Option<&'a Host>,
     /// Why the answer comes from elsewhere than the request was meant for; see [`Fault::refusal`].
     pub fallback: Option<&'static str>,
+}
+
+/// What surrounds a message that is edited.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The other end of the downstream connection.
+    pub peer: &'a Peer,
+    /// What values may tell of the world outside.
+    pub outside: &'a dyn Outside,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("peer", self.peer).finish_non_exhaustive()
+    }
 }
 
 impl Forward {
@@ -163,16 +179,6 @@ impl Forward {
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
-    }
-
-    /// The authority that goes out, where it differs from the one that came.
-    #[must_use]
-    pub fn authority<'a>(&'a self, seat: &'a Seat) -> Option<&'a str> {
-        match &self.authority {
-            Authority::Keep => None,
-            Authority::OfHost => seat.host().hostname(),
-            Authority::Rewritten(authority) => Some(authority),
-        }
     }
 
     /// The address that the request really comes from, past trusted proxies.
@@ -244,12 +250,47 @@ impl Forward {
         Attempt::first(now, self.retry_policy().cloned(), self.hash, self.destination)
     }
 
-    /// The changes to the headers of the request, in order, for this attempt.
+    /// Makes the request what leaves for the first attempt: all edits, in Envoy's order. `Err` says what no codec may send.
     ///
-    /// Hop-by-hop headers (`connection`, `transfer-encoding`, `te`, …) are not among them: framing is the codec's.
-    pub fn request_edits(&self, now: Moment, attempt: &Attempt) -> impl Iterator<Item = Edit<'_>> {
-        let forwarding = self.forwarding();
-        let talks = !self.settings.suppress_envoy_headers;
+    /// Hop-by-hop headers (`connection`, `transfer-encoding`, `te`, …) stay as they are: framing is the codec's.
+    ///
+    /// # Errors
+    ///
+    /// When an edit of the route made such a header; the request must not be sent then.
+    pub fn edit_request<M: EditableHead>(
+        &self,
+        message: &mut M,
+        (now, attempt): (Moment, &Attempt),
+        around: &Surroundings<'_>,
+    ) -> Result<(), Fault> {
+        if let Some(path) = self.original_path.as_deref().or(self.path.as_deref()) {
+            message.set_path(path);
+        }
+        if let Some(authority) = &self.normal_authority {
+            message.set_authority(authority);
+        }
+        edits::apply(message, self.manners.request_edits(&self.settings));
+        edits::apply(message, self.internal_only.iter().map(Edit::remove));
+        self.edit_attempt(message, (now, attempt));
+        let list = self.target().request_edits.as_ref();
+        let facts = Facts { attempts: attempt.number(), ..self.facts(around) };
+        let mut wrong = list.and_then(|list| list.apply_of_target(message, None, &facts));
+        if let Some(HostRewrite::Literal(host)) = &self.target().host_rewrite {
+            message.set_authority(host);
+        }
+        wrong = wrong.or(list.and_then(|list| list.apply_of_others(message, None, &facts)));
+        self.rewrite_host(message);
+        if let (Some(old), Some(path)) = (&self.original_path, &self.path) {
+            if self.talks() {
+                message.set("x-envoy-original-path", old.as_bytes());
+            }
+            message.set_path(path);
+        }
+        wrong.map_or(Ok(()), |what| Err(Fault::InvalidHeader { what }))
+    }
+
+    /// What differs from attempt to attempt: how many there were, and the time that is left.
+    pub fn edit_attempt<M: Editable>(&self, message: &mut M, (now, attempt): (Moment, &Attempt)) {
         let number = u64::from(attempt.number());
         // Retries have what the attempts before them left.
         let elapsed = if number == 1 { Duration::ZERO } else { now - attempt.started() };
@@ -259,84 +300,122 @@ impl Forward {
             GrpcTimeout::Expected => expected,
             GrpcTimeout::Fixed(time) => Some(time),
         };
-        let count = forwarding.attempt_count_in_request.then_some(number);
-        let target = self.target();
-        self.manners
-            .request_edits(&self.settings)
-            .chain(self.internal_only.iter().map(Edit::remove))
-            .chain(grpc.map(|time| Edit::set("grpc-timeout", Value::GrpcTimeout(time))))
-            .chain(expected.filter(|_| talks).map(|timeout| {
-                let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                Edit::set("x-envoy-expected-rq-timeout-ms", Value::Number(millis))
-            }))
-            .chain(count.map(|count| Edit::set("x-envoy-attempt-count", Value::Number(count))))
-            .chain(target.request_edits.iter().flat_map(|list| list.edits(&self.rendered)))
-            .chain(self.original_authority.as_deref().filter(|_| self.tells_forwarded_host).map(
-                |authority| Edit {
-                    action: Action::Join,
-                    name: "x-forwarded-host",
-                    value: Value::Bytes(authority.as_bytes()),
-                },
-            ))
-            .chain(
-                self.original_authority
-                    .as_deref()
-                    .filter(|_| talks)
-                    .map(|old| Edit::set("x-envoy-original-host", Value::Bytes(old.as_bytes()))),
-            )
-            .chain(
-                self.original_path
-                    .as_deref()
-                    .filter(|_| talks)
-                    .map(|path| Edit::set("x-envoy-original-path", Value::Bytes(path.as_bytes()))),
-            )
-    }
-
-    /// The changes to the headers of the response, in order.
-    pub fn response_edits(&self, facts: &ResponseFacts) -> impl Iterator<Item = Edit<'_>> {
-        let talks = !self.settings.suppress_envoy_headers;
-        let forwarding = self.forwarding();
-        let service_time = facts.service_time.filter(|_| talks).map(|elapsed| {
-            let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-            Edit::set("x-envoy-upstream-service-time", Value::Number(millis))
+        let grpc = grpc.map(|time| Edit::set("grpc-timeout", Value::GrpcTimeout(time)));
+        let expected = expected.filter(|_| self.talks()).map(|timeout| {
+            let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+            Edit::set("x-envoy-expected-rq-timeout-ms", Value::Number(millis))
         });
-        let fallback = facts
-            .fallback
-            .filter(|_| talks)
-            .map(|why| Edit::set("x-lateen-fallback", Value::Bytes(why.as_bytes())));
-        let attempts = forwarding
-            .attempt_count_in_response
-            .then(|| Edit::set("x-envoy-attempt-count", Value::Number(u64::from(facts.attempts))));
-        service_time
-            .into_iter()
-            .chain(fallback)
-            .chain(attempts)
-            .chain(
-                self.target()
-                    .response_edits
-                    .iter()
-                    .flat_map(|list| list.edits(&self.rendered_response)),
-            )
-            .chain(self.set_cookie.as_deref().map(|cookie| Edit {
-                action: Action::Append,
-                name: "set-cookie",
-                value: Value::Bytes(cookie.as_bytes()),
-            }))
-            .chain(self.cors.iter().flat_map(Grant::edits))
-            .chain(self.settings.response_edits(self.manners.request_id))
+        let count = self.forwarding().attempt_count_in_request;
+        let count = count.then(|| Edit::set("x-envoy-attempt-count", Value::Number(number)));
+        edits::apply(message, [grpc, expected, count].into_iter().flatten());
     }
 
-    /// The answer to give when so many attempts ended with a fault.
+    /// What follows from the host that was picked.
+    pub fn edit_for_host<M: EditableHead>(&self, message: &mut M, seat: &Seat) {
+        if let (Authority::OfHost, Some(name)) = (&self.authority, seat.host().hostname()) {
+            self.set_authority(message, name);
+        }
+    }
+
+    /// Rewrites the authority as the route says it. Unlike a name of the target, this is told.
+    fn rewrite_host<M: EditableHead>(&self, message: &mut M) {
+        let new = match (&self.forwarding().host_rewrite, &self.authority) {
+            // Edits may have changed that header.
+            (HostRewrite::Header(name), _) => {
+                let value = message.header(name).and_then(|value| std::str::from_utf8(value).ok());
+                value.filter(|value| !value.is_empty()).map(str::to_owned)
+            }
+            (HostRewrite::Keep | HostRewrite::OfHost, _) => None,
+            (HostRewrite::Literal(host), _) => Some(String::from(&**host)),
+            (HostRewrite::PathRegex(..), Authority::Rewritten(host)) => Some(host.clone()),
+            (HostRewrite::PathRegex(..), _) => None,
+        };
+        if let Some(host) = new.filter(|host| !host.is_empty()) {
+            self.set_authority(message, &host);
+        }
+    }
+
+    fn set_authority<M: EditableHead>(&self, message: &mut M, host: &str) {
+        let old = message.header(":authority").unwrap_or_default().to_vec();
+        if self.forwarding().append_x_forwarded_host && !old.is_empty() {
+            let told = message.header("x-forwarded-host");
+            let last = told.and_then(|told| told.rsplit(|byte| *byte == b',').next());
+            if last != Some(&old) {
+                message.join("x-forwarded-host", &old, ",");
+            }
+        }
+        if self.talks() {
+            message.set("x-envoy-original-host", &old);
+        }
+        message.set_authority(host);
+    }
+
+    /// Edits the head of a response, in Envoy's order; `request` is what was sent for it.
+    pub fn edit_response<M: Editable>(
+        &self,
+        message: &mut M,
+        request: &dyn Headers,
+        known: &ResponseFacts<'_>,
+        around: &Surroundings<'_>,
+    ) {
+        if let Some(elapsed) = known.service_time.filter(|_| self.talks()) {
+            let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+            edits::apply(
+                message,
+                [Edit::set("x-envoy-upstream-service-time", Value::Number(millis))],
+            );
+        }
+        edits::apply(message, self.told_fallback(known));
+        if let Some(list) = &self.target().response_edits {
+            let facts = Facts {
+                status: known.status,
+                answered: known.status,
+                flags: self.flags,
+                details: "via_upstream",
+                attempts: known.attempts,
+                host: known.host,
+                ..self.facts(around)
+            };
+            list.apply(message, Some(request), &facts);
+        }
+        edits::apply(message, self.later_response_edits(known.attempts, request));
+    }
+
+    /// Where the answer does not come from where the request was meant to go.
+    fn told_fallback(&self, known: &ResponseFacts<'_>) -> Option<Edit<'static>> {
+        let why = known.fallback.filter(|_| self.talks())?;
+        Some(Edit::set("x-lateen-fallback", Value::Bytes(why.as_bytes())))
+    }
+
+    /// What every response gets after the edits of the route.
+    fn later_response_edits<'a>(
+        &'a self,
+        attempts: u32,
+        request: &'a dyn Headers,
+    ) -> impl Iterator<Item = Edit<'a>> {
+        let count = self.forwarding().attempt_count_in_response && attempts != 0;
+        let count =
+            count.then(|| Edit::set("x-envoy-attempt-count", Value::Number(u64::from(attempts))));
+        let cookie = self.set_cookie.as_deref().map(|cookie| Edit {
+            action: Action::Append,
+            name: "set-cookie",
+            value: Value::Bytes(cookie.as_bytes()),
+        });
+        let id = request.header("x-request-id").map(Value::Bytes);
+        let first = [count, cookie].into_iter().flatten();
+        first.chain(self.cors.iter().flat_map(Grant::edits)).chain(self.settings.response_edits(id))
+    }
+
+    /// The answer to give when all attempts ended with a fault; `request` is what was sent, `head` what came.
     #[must_use]
     pub fn fault_answer(
         &self,
-        fault: &Fault,
-        flags: Flags,
-        attempts: u32,
-        head: &Head<'_>,
+        (fault, flags): (&Fault, Flags),
+        (request, head): (&dyn Headers, &Head<'_>),
+        known: &ResponseFacts<'_>,
+        around: &Surroundings<'_>,
     ) -> Answer {
-        let facts = ResponseFacts { attempts, ..ResponseFacts::default() };
-        self.own_answer(fault.answer_to(head, attempts), flags, &facts)
+        self.own_answer(fault.answer(known.attempts), flags, (request, head), known, around)
     }
 
     /// The answer to give in place of a refusal; the refusal itself where the fixed answer does not suit the request.
@@ -344,30 +423,65 @@ impl Forward {
     pub fn fallback_answer(
         &self,
         fixed: &FixedAnswer,
-        fault: &Fault,
-        flags: Flags,
-        attempts: u32,
-        head: &Head<'_>,
+        (fault, flags): (&Fault, Flags),
+        (request, head): (&dyn Headers, &Head<'_>),
+        known: &ResponseFacts<'_>,
+        around: &Surroundings<'_>,
     ) -> Answer {
-        let refusal = fault.answer_to(head, attempts);
-        let mut facts = ResponseFacts { attempts, ..ResponseFacts::default() };
+        let refusal = fault.answer(known.attempts);
+        let mut known = *known;
         let answer = match fixed.in_place_of(&refusal, head.is_grpc()) {
             Some(answer) => {
-                facts.fallback = fault.refusal();
+                known.fallback = fault.refusal();
                 answer
             }
             None => refusal,
         };
-        self.own_answer(answer, flags, &facts)
+        self.own_answer(answer, flags, (request, head), &known, around)
     }
 
-    fn own_answer(&self, mut answer: Answer, flags: Flags, facts: &ResponseFacts) -> Answer {
+    fn own_answer(
+        &self,
+        mut answer: Answer,
+        flags: Flags,
+        (request, head): (&dyn Headers, &Head<'_>),
+        known: &ResponseFacts<'_>,
+        around: &Surroundings<'_>,
+    ) -> Answer {
         answer.flags = answer.flags.union(flags).union(self.flags);
         self.route.name.clone_into(&mut answer.route);
         (*self.route.virtual_host).clone_into(&mut answer.virtual_host);
         (*self.cluster).clone_into(&mut answer.cluster);
-        answer.edit(self.response_edits(facts));
+        edits::apply(&mut answer.headers, self.told_fallback(known));
+        if let Some(list) = &self.target().response_edits {
+            let facts = Facts {
+                answered: answer.status,
+                flags: answer.flags,
+                details: &answer.details,
+                attempts: known.attempts,
+                host: known.host,
+                ..self.facts(around)
+            };
+            list.apply(&mut answer.headers, Some(request), &facts);
+        }
+        let mut answer = answer.suited_to(head);
+        edits::apply(&mut answer.headers, self.later_response_edits(known.attempts, request));
         answer
+    }
+
+    fn facts<'a>(&'a self, around: &Surroundings<'a>) -> Facts<'a> {
+        Facts {
+            remote: self.manners.remote_address,
+            version: self.version,
+            route: &self.route.name,
+            cluster: &self.cluster,
+            ..Facts::new(around.peer, around.outside)
+        }
+    }
+
+    /// Whether `x-envoy-…` headers are written.
+    fn talks(&self) -> bool {
+        !self.settings.suppress_envoy_headers
     }
 
     pub(crate) fn forwarding(&self) -> &Forwarding {

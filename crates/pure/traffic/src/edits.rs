@@ -1,20 +1,18 @@
 //! Changes to headers, as data that the codec applies.
 
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 /// What an edit does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Adds another header of this name, after those that exist.
     Append,
-    /// Appends to the last value of the name, after `, `; adds the header when there is none.
-    Join,
+    /// Appends to the last value of the name, after this separator; adds the header when there is none.
+    Join(&'static str),
     /// Adds the header unless the name is there.
     AddIfAbsent,
     /// Removes all headers of this name and adds one.
     Set,
-    /// As `Set`, but only when the name is there.
-    SetIfPresent,
     /// Removes all headers of this name.
     Remove,
 }
@@ -37,6 +35,108 @@ impl<'a> Edit<'a> {
 
     pub(crate) const fn remove(name: &'a str) -> Self {
         Self { action: Action::Remove, name, value: Value::Bytes(b"") }
+    }
+}
+
+/// Headers that can be looked up; where they are a request's, pseudo headers and `host` as well.
+pub trait Headers {
+    /// The first value of a header; the name is in lower case.
+    fn header(&self, name: &str) -> Option<&[u8]>;
+}
+
+/// Headers while they are edited. Names are in lower case and are no pseudo headers; values hold no line breaks.
+pub trait Editable: Headers {
+    /// Adds a header after those that exist.
+    fn add(&mut self, name: &str, value: &[u8]);
+    /// Removes all headers of this name and adds one.
+    fn set(&mut self, name: &str, value: &[u8]);
+    /// Removes all headers of this name.
+    fn remove_all(&mut self, name: &str);
+    /// Appends to the last value of this name, or adds the header.
+    fn join(&mut self, name: &str, value: &[u8], separator: &str);
+}
+
+/// The head of a request while it is edited.
+pub trait EditableHead: Editable {
+    /// Sets path and query.
+    fn set_path(&mut self, path: &str);
+    /// Sets the authority.
+    fn set_authority(&mut self, authority: &str);
+}
+
+/// What the value of a header may tell of the world outside.
+pub trait Outside {
+    /// When the request began, since 1970 (UTC).
+    fn started(&self) -> Duration;
+    /// A variable of the environment.
+    fn environment(&self, name: &str) -> Option<String>;
+    /// The name of this machine.
+    fn hostname(&self) -> Option<String>;
+}
+
+/// A world about which nothing is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Nowhere;
+
+impl Outside for Nowhere {
+    fn started(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn environment(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn hostname(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Applies edits in order.
+pub fn apply<'e>(headers: &mut impl Editable, edits: impl IntoIterator<Item = Edit<'e>>) {
+    let mut value = Vec::new();
+    for Edit { action, name, value: written } in edits {
+        value.clear();
+        written.write(&mut value);
+        match action {
+            Action::Append => headers.add(name, &value),
+            Action::Join(separator) => headers.join(name, &value, separator),
+            Action::AddIfAbsent if headers.header(name).is_some() => {}
+            Action::AddIfAbsent => headers.add(name, &value),
+            Action::Set => headers.set(name, &value),
+            Action::Remove => headers.remove_all(name),
+        }
+    }
+}
+
+impl Headers for Vec<(Cow<'static, str>, Vec<u8>)> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+}
+
+impl Editable for Vec<(Cow<'static, str>, Vec<u8>)> {
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.push((Cow::Owned(name.to_owned()), value.to_vec()));
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.remove_all(name);
+        self.add(name, value);
+    }
+
+    fn remove_all(&mut self, name: &str) {
+        self.retain(|(key, _)| key != name);
+    }
+
+    fn join(&mut self, name: &str, value: &[u8], separator: &str) {
+        match self.iter_mut().rfind(|(key, _)| key == name) {
+            Some((_, old)) => {
+                old.extend_from_slice(separator.as_bytes());
+                old.extend_from_slice(value);
+            }
+            None => self.add(name, value),
+        }
     }
 }
 
@@ -134,6 +234,31 @@ fn uuid(mut random: [u8; 16]) -> [u8; 36] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edits_do_what_their_names_say() {
+        let edit =
+            |action, name, value: &'static [u8]| Edit { action, name, value: Value::Bytes(value) };
+        let mut headers: Vec<(Cow<'static, str>, Vec<u8>)> = Vec::new();
+        let edits = [
+            edit(Action::Append, "a", b"1"),
+            edit(Action::Append, "a", b"2"),
+            edit(Action::AddIfAbsent, "a", b"3"),
+            edit(Action::AddIfAbsent, "b", b"4"),
+            edit(Action::Set, "c", b"5"),
+            edit(Action::Set, "c", b"6"),
+            edit(Action::Join(", "), "c", b"7"),
+            edit(Action::Join(","), "e", b"8"),
+            edit(Action::Append, "d", b"8"),
+            edit(Action::Remove, "d", b""),
+        ];
+        apply(&mut headers, edits);
+        let all: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)))
+            .collect();
+        assert_eq!(all, ["a=1", "a=2", "b=4", "c=6, 7", "e=8"]);
+    }
 
     fn text(value: &Value<'_>) -> String {
         String::from_utf8(value.to_vec()).unwrap()

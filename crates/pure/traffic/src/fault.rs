@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     answer::{Answer, http_status},
     flags::{Flag, Flags},
-    head::{Head, Header},
+    head::Header,
 };
 
 /// How one attempt ended, as the retry policy and outlier detection see it.
@@ -115,6 +115,11 @@ pub enum Fault {
     NoHealthyUpstream,
     /// The cluster does not exist.
     NoCluster,
+    /// Edits made a header that no codec may send.
+    InvalidHeader {
+        /// What is wrong with it, and its name.
+        what: Box<str>,
+    },
 }
 
 impl Fault {
@@ -127,6 +132,7 @@ impl Fault {
                 | Self::RequestTimeout
                 | Self::DurationOver { .. }
                 | Self::BadRequest
+                | Self::InvalidHeader { .. }
         )
     }
 
@@ -157,6 +163,7 @@ impl Fault {
             Self::Overflow | Self::BreakerOpen => Flag::UpstreamOverflow,
             Self::NoHealthyUpstream => Flag::NoHealthyUpstream,
             Self::NoCluster => Flag::NoClusterFound,
+            Self::InvalidHeader { .. } => Flag::DownstreamProtocolError,
             Self::StreamIdle { .. } => Flag::StreamIdleTimeout,
             Self::BadRequest => Flag::DownstreamProtocolError,
             Self::DurationOver { .. } | Self::RequestTimeout => return Flags::NONE,
@@ -198,6 +205,10 @@ impl Fault {
             Self::DurationOver { .. } => return Cow::Borrowed("max_duration_timeout"),
             Self::NoCluster => return Cow::Borrowed("cluster_not_found"),
             Self::BadRequest => return Cow::Borrowed("http1.codec_error"),
+            Self::InvalidHeader { what } => {
+                let what = what.replace(' ', "_");
+                return Cow::Owned(format!("filter_removed_required_request_headers{{{what}}}"));
+            }
             Self::ConnectFailed { reason } if !reason.is_empty() => {
                 let reason: String =
                     reason.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
@@ -225,16 +236,7 @@ impl Fault {
         }
     }
 
-    /// The answer to this request after so many attempts.
-    #[must_use]
-    pub fn answer_to(&self, head: &Head<'_>, attempts: u32) -> Answer {
-        match self.grpc_status() {
-            Some(status) if head.is_grpc() => self.answer(attempts).into_grpc(Some(status)),
-            _ => self.answer(attempts).suited_to(head),
-        }
-    }
-
-    /// The answer that the downstream gets after so many attempts.
+    /// The answer that the downstream gets after so many attempts, before it is suited to its request.
     #[must_use]
     pub fn answer(&self, attempts: u32) -> Answer {
         let which =
@@ -262,11 +264,13 @@ impl Fault {
             Self::NoHealthyUpstream => Cow::Borrowed("no healthy upstream"),
             Self::NoCluster => Cow::Borrowed(""),
             Self::BadRequest => Cow::Borrowed("Bad Request"),
+            Self::InvalidHeader { what } => Cow::Owned(String::from(&**what)),
             Self::StreamIdle { .. } => Cow::Borrowed("stream timeout"),
             Self::RequestTimeout => Cow::Borrowed("request timeout"),
             Self::DurationOver { .. } => Cow::Borrowed("downstream duration timeout"),
         };
         let mut answer = Answer::new(self.status(), body, self.flags(), self.details());
+        answer.grpc = self.grpc_status();
         if matches!(self, Self::Overflow | Self::BreakerOpen) {
             answer.headers.push((Cow::Borrowed("x-envoy-overloaded"), b"true".to_vec()));
         }
@@ -277,6 +281,7 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Head;
 
     #[test]
     fn every_fault_has_envoys_status_flag_and_details() {
@@ -338,7 +343,7 @@ mod tests {
             (Fault::StreamIdle { request_complete: true }, "14"),
             (Fault::Timeout, "14"),
         ] {
-            let answer = fault.answer_to(&head, 1);
+            let answer = fault.answer(1).suited_to(&head);
             assert_eq!(answer.header("grpc-status"), Some(status.as_bytes()), "{fault:?}");
             assert_eq!(answer.status, 200);
         }

@@ -121,6 +121,18 @@ impl Flags {
     }
 }
 
+impl Flags {
+    /// The long names, as the short ones are printed.
+    #[must_use]
+    pub fn long(self) -> String {
+        if self.is_empty() {
+            return "-".to_owned();
+        }
+        let names = FLAGS.iter().filter(|(flag, ..)| self.has(*flag)).map(|(.., long)| *long);
+        names.collect::<Vec<_>>().join(",")
+    }
+}
+
 impl From<Flag> for Flags {
     fn from(flag: Flag) -> Self {
         Self::NONE.with(flag)

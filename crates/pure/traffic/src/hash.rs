@@ -7,7 +7,7 @@ use xds::route::route_action as proto;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::{
-    compile::{Bad, Within as _, duration, part_regex, substitution},
+    compile::{Bad, Within as _, duration, replacement},
     head::Head,
     matcher::query_parameter,
 };
@@ -51,10 +51,8 @@ impl HashPolicy {
                 let rewrite = match &header.regex_rewrite {
                     Some(rewrite) => {
                         let pattern = rewrite.pattern.as_ref().map_or("", |p| p.regex.as_str());
-                        Some((
-                            part_regex(pattern).within("header.regex_rewrite.pattern")?,
-                            substitution(&rewrite.substitution)?.into(),
-                        ))
+                        let made = replacement(pattern, &rewrite.substitution);
+                        Some(made.within("header.regex_rewrite")?)
                     }
                     None => None,
                 };

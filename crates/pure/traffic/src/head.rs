@@ -54,6 +54,12 @@ pub struct Head<'a> {
     pub version: Version,
 }
 
+impl crate::edits::Headers for Head<'_> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        Head::header(self, name)
+    }
+}
+
 impl<'a> Head<'a> {
     /// The first header of this name; pseudo headers and `host` are answered from their fields.
     #[must_use]

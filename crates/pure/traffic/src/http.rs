@@ -1,5 +1,6 @@
 //! A chain that speaks HTTP: its settings, and the decision about one request.
 
+mod overlay;
 mod settings;
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
     sync::{Arc, atomic::AtomicU32},
 };
 
+use overlay::Overlay;
 pub use settings::{Codec, Http2Settings, HttpSettings, ServerHeader, Underscores};
 pub(crate) use settings::{refuse_http1, split_port};
 
@@ -15,15 +17,16 @@ use crate::{
     access,
     answer::Answer,
     cluster::{Cluster, Discovery},
-    cors::{Grant, Verdict},
+    cors::{self, Grant, Verdict},
     decision::{Authority, Decision, Forward, Mirror, Tunnel},
     dice::Dice,
-    edits::Edit,
+    edits::{self, Edit, Editable as _, Nowhere, Outside, Value},
     flags::{Flag, Flags},
-    format::{EditList, Rendered, Scene},
+    format::Facts,
     hash::{self, Sender},
     head::{Head, Header, Version},
     inject::{ActiveFault, FaultPolicy},
+    levels::EditList,
     manners::Manners,
     path::Normal,
     peer::Peer,
@@ -72,6 +75,7 @@ struct Arrival<'a> {
     peer: &'a Peer,
     manners: &'a Manners,
     random: u64,
+    outside: &'a dyn Outside,
 }
 
 /// What the filters left behind.
@@ -99,8 +103,20 @@ impl HttpChain {
         }
     }
 
-    /// Decides about one request.
+    /// Decides about one request, of which no value tells the time.
     pub fn decide(&self, table: &Table, head: &Head<'_>, peer: &Peer, dice: &mut Dice) -> Decision {
+        self.decide_in(&Nowhere, table, head, peer, dice)
+    }
+
+    /// Decides about one request. Values of answers may tell of the world outside.
+    pub fn decide_in(
+        &self,
+        outside: &dyn Outside,
+        table: &Table,
+        head: &Head<'_>,
+        peer: &Peer,
+        dice: &mut Dice,
+    ) -> Decision {
         let came = head;
         let mut head = *came;
         if head.has_no_host
@@ -142,7 +158,8 @@ impl HttpChain {
         });
         let headers = if internal.is_some() { &kept } else { head.headers };
         let seen = Head { path: &path, scheme, authority, headers, ..*head };
-        let arrival = Arrival { head: &seen, peer, manners: &manners, random: dice.roll() };
+        let random = dice.roll();
+        let arrival = Arrival { head: &seen, peer, manners: &manners, random, outside };
         let decision = self.route((table, routes), &arrival, dice);
         match decision {
             Decision::Forward(mut forward) => {
@@ -150,9 +167,8 @@ impl HttpChain {
                 if let Cow::Owned(path) = path {
                     forward.path.get_or_insert(path);
                 }
-                if authority.len() != came.authority.len() && forward.authority == Authority::Keep {
-                    forward.authority = Authority::Rewritten(authority.to_owned());
-                }
+                forward.normal_authority =
+                    (authority.len() != came.authority.len()).then(|| authority.to_owned());
                 Decision::Forward(forward)
             }
             answer @ Decision::Answer(_) => answer,
@@ -193,32 +209,29 @@ impl HttpChain {
         let is_connect = head.method == "CONNECT";
         let Some(route) = found else {
             let answer = Answer::new(404, "", Flag::NoRouteFound, "route_not_found");
-            return self.answer(answer, head);
+            return self.answer_to(answer, arrival, None);
         };
         if upgrade.is_some() || is_connect {
             let protocol = upgrade.unwrap_or(b"CONNECT");
             let of_route = route.forwarding().and_then(|it| it.allows_upgrade(protocol));
             if !of_route.unwrap_or_else(|| self.settings.allows_upgrade(protocol)) {
                 let answer = Answer::new(403, "", Flags::NONE, "upgrade_failed");
-                return self.answer(answer.last(), head);
+                return self.answer_to(answer.last(), arrival, None);
             }
         }
         match &route.action {
             Action::Answer(direct) => {
-                if let Err(answer) = self.filter(route, None, arrival, dice) {
-                    return self.answer(*answer, head);
+                let edits = direct.response_edits().as_deref();
+                // The edits of a route that answers are for its own answers alone.
+                if let Err((mut answer, _)) = self.filter(route, None, arrival, dice) {
+                    name(&mut answer, route, "");
+                    return self.answer_to(*answer, arrival, None);
                 }
                 let mut answer = direct.answer(route, head);
-                route.name.clone_into(&mut answer.route);
-                (*route.virtual_host).clone_into(&mut answer.virtual_host);
-                let scene = self.scene(arrival, route, "");
-                let edits = direct.response_edits();
-                let rendered = render(edits, &scene);
-                answer.edit(edits.iter().flat_map(|list| list.edits(&rendered)));
-                if !answer.body.is_empty() && answer.header("content-type").is_none() {
-                    answer.headers.push((Cow::Borrowed("content-type"), b"text/plain".to_vec()));
-                }
-                self.answer(answer.suited_to(head), head)
+                name(&mut answer, route, "");
+                let path = direct.rewritten_path(route, head);
+                self.edit(&mut answer, edits, (arrival, route, ""), path);
+                self.answer_to(answer, arrival, None)
             }
             Action::Forward(forwarding) => {
                 let mut decision = self.forward(table, route, forwarding, arrival, dice);
@@ -244,71 +257,68 @@ impl HttpChain {
         arrival: &Arrival<'_>,
         dice: &mut Dice,
     ) -> Decision {
-        let Arrival { head, peer, manners, random } = *arrival;
+        let Arrival { head, peer, manners, random, .. } = *arrival;
         let sender = Sender { remote: manners.remote, connection: (peer.source, peer.destination) };
         let (hash, set_cookie) = hash::hash(&forwarding.hash, head, &sender);
         let target = forwarding.pick(head, random, hash);
         let chosen = &forwarding.targets[target];
-        let name = chosen.cluster_of(head);
+        let cluster_name = chosen.cluster_of(head);
         // What a client names is no label for metrics until it is known to exist.
-        let known = table.cluster(&name).is_some() || chosen.cluster_header.is_none();
-        let label = if known { &*name } else { "" };
-        let filtered = match self.filter(route, Some((target, &name)), arrival, dice) {
+        let known = table.cluster(&cluster_name).is_some() || chosen.cluster_header.is_none();
+        let label = if known { &*cluster_name } else { "" };
+        let filtered = match self.filter(route, Some((target, &cluster_name)), arrival, dice) {
             Ok(filtered) => filtered,
-            Err(mut answer) => {
-                route.name.clone_into(&mut answer.route);
-                (*route.virtual_host).clone_into(&mut answer.virtual_host);
-                label.clone_into(&mut answer.cluster);
-                return self.answer(*answer, head);
+            Err((mut answer, cors)) => {
+                name(&mut answer, route, label);
+                if answer.details != cors::PREFLIGHT {
+                    let edits = chosen.response_edits.as_deref();
+                    self.edit(&mut answer, edits, (arrival, route, &cluster_name), None);
+                }
+                return self.answer_to(*answer, arrival, cors.as_ref());
             }
         };
         let permit = match access::check(Some(head), peer) {
             Ok(permit) => permit,
-            Err(answer) => return self.answer(*answer, head),
+            Err(answer) => return self.answer_to(*answer, arrival, None),
         };
-        let scene = self.scene(arrival, route, &name);
-        let Some(cluster) = table.cluster(&name) else {
+        let Some(cluster) = table.cluster(&cluster_name) else {
             let status = forwarding.cluster_not_found;
             let mut answer = Answer::new(status, "", Flag::NoClusterFound, "cluster_not_found");
-            route.name.clone_into(&mut answer.route);
-            (*route.virtual_host).clone_into(&mut answer.virtual_host);
-            label.clone_into(&mut answer.cluster);
-            let mut answer = answer.suited_to(head);
-            let rendered = render(&chosen.response_edits, &scene);
-            answer.edit(chosen.response_edits.iter().flat_map(|list| list.edits(&rendered)));
-            return self.answer(answer, head);
+            name(&mut answer, route, label);
+            let edits = chosen.response_edits.as_deref();
+            self.edit(&mut answer, edits, (arrival, route, ""), None);
+            return self.answer_to(answer, arrival, filtered.cors.as_ref());
         };
         let destination = destination(cluster, head, peer);
         if let Some(mut answer) = own_listener(table, cluster, destination, peer) {
-            route.name.clone_into(&mut answer.route);
-            (*route.virtual_host).clone_into(&mut answer.virtual_host);
-            label.clone_into(&mut answer.cluster);
-            return self.answer(answer.suited_to(head), head);
+            name(&mut answer, route, label);
+            let edits = chosen.response_edits.as_deref();
+            self.edit(&mut answer, edits, (arrival, route, &cluster_name), None);
+            return self.answer_to(answer, arrival, filtered.cors.as_ref());
         }
         let path = forwarding.path_rewrite.apply(head.path, &route.matcher.path);
-        let rewrite = chosen.host_rewrite.as_ref().unwrap_or(&forwarding.host_rewrite);
-        let authority = rewrite.apply(head);
-        let keeps_old = authority != Authority::Keep;
+        let authority = match (forwarding.host_rewrite.apply(head), &chosen.host_rewrite) {
+            (Authority::Keep, Some(of_target)) => of_target.apply(head),
+            (of_route, _) => of_route,
+        };
         let may_ask = manners.is_internal;
         let retry = forwarding.retry_policy(head, may_ask);
         let per_try = forwarding.retry.as_ref().and_then(|policy| policy.per_try_timeout);
         let life = self.settings.max_stream_duration;
         Decision::Forward(Box::new(Forward {
-            cluster: Arc::clone(&name),
+            cluster: Arc::clone(&cluster_name),
             permit,
             delay: filtered.delay,
             flags: filtered.flags,
             mirrors: self.mirrors(forwarding, head, &authority, dice),
-            rendered: render(&chosen.request_edits, &scene),
-            rendered_response: render(&chosen.response_edits, &scene),
             route: Arc::clone(route),
             settings: Arc::clone(&self.settings),
             target,
             original_path: path.as_ref().map(|_| head.path.to_owned()),
             path,
             authority,
-            original_authority: keeps_old.then(|| head.authority.to_owned()),
-            tells_forwarded_host: forwarding.append_x_forwarded_host,
+            normal_authority: None,
+            version: head.version,
             manners: manners.clone(),
             times: forwarding.limits.of(head, may_ask, per_try, life),
             hash,
@@ -323,14 +333,14 @@ impl HttpChain {
         }))
     }
 
-    /// Asks the filters in order. An error is the answer of a filter.
+    /// Asks the filters in order. An error is the answer of a filter, and the permission that it has to state.
     fn filter(
         &self,
         route: &Route,
         target: Option<(usize, &str)>,
         arrival: &Arrival<'_>,
         dice: &mut Dice,
-    ) -> Result<Filtered, Box<Answer>> {
+    ) -> Result<Filtered, (Box<Answer>, Option<Grant>)> {
         let mut filtered = Filtered::default();
         let (target, cluster) = (target.map(|(at, _)| at), target.map_or("", |(_, name)| name));
         for filter in &self.filters {
@@ -356,9 +366,11 @@ impl HttpChain {
                         answer.delay = filtered.delay;
                         answer.flags = answer.flags.union(filtered.flags);
                         answer.active = filtered.active;
-                        return Err(Box::new(answer));
+                        return Err((Box::new(answer), filtered.cors));
                     }
                 }
+                // It looks at requests that go to a cluster only.
+                FilterKind::Cors if target.is_none() => {}
                 FilterKind::Cors => {
                     let Some(PerFilter::Cors(policy)) = own else { continue };
                     match policy.judge(arrival.head, dice.roll()) {
@@ -367,7 +379,7 @@ impl HttpChain {
                         Verdict::Answer(mut answer) => {
                             answer.delay = filtered.delay;
                             answer.flags = answer.flags.union(filtered.flags);
-                            return Err(Box::new(answer));
+                            return Err((Box::new(answer), None));
                         }
                     }
                 }
@@ -398,23 +410,57 @@ impl HttpChain {
             .collect()
     }
 
-    fn scene<'a>(&self, arrival: &Arrival<'a>, route: &'a Route, cluster: &'a str) -> Scene<'a> {
-        Scene {
-            head: arrival.head,
-            peer: arrival.peer,
+    /// Edits an answer as its route says. `path` is what the answer made of the path of the request.
+    fn edit(
+        &self,
+        answer: &mut Answer,
+        edits: Option<&EditList>,
+        (arrival, route, cluster): (&Arrival<'_>, &Route, &str),
+        path: Option<String>,
+    ) {
+        let Some(edits) = edits else { return };
+        let facts = Facts {
             remote: arrival.manners.remote_address,
+            version: arrival.head.version,
             route: &route.name,
-            virtual_host: &route.virtual_host,
             cluster,
+            answered: answer.status,
+            flags: answer.flags,
+            details: &answer.details,
+            ..Facts::new(arrival.peer, arrival.outside)
+        };
+        // Only values that look at the request need it as it is after what the connection manager did to it.
+        let mut request = Overlay::new(arrival.head);
+        if edits.has_formats() {
+            request.take_headers();
+            edits::apply(&mut request, arrival.manners.request_edits(&self.settings));
+            if let Some(path) = path {
+                if !self.settings.suppress_envoy_headers {
+                    request.set("x-envoy-original-path", arrival.head.path.as_bytes());
+                }
+                request.path = Some(path);
+            }
         }
+        edits.apply(&mut answer.headers, Some(&request), &facts);
     }
 
-    /// An answer with the headers that every response of this chain has.
-    fn answer(&self, mut answer: Answer, head: &Head<'_>) -> Decision {
-        if answer.flags.has(Flag::NoRouteFound) || answer.details == "upgrade_failed" {
-            answer = answer.suited_to(head);
-        }
-        answer.edit(self.settings.response_edits(None));
+    /// An answer to what is no request, with the headers that every response of this chain has.
+    fn answer(&self, answer: Answer, head: &Head<'_>) -> Decision {
+        let mut answer = answer.suited_to(head);
+        edits::apply(&mut answer.headers, self.settings.response_edits(None));
+        Decision::Answer(Box::new(answer))
+    }
+
+    /// The same to a request, with a permission that the response has to state.
+    fn answer_to(&self, answer: Answer, arrival: &Arrival<'_>, cors: Option<&Grant>) -> Decision {
+        let head = arrival.head;
+        // The answer to a preflight is no error that gRPC would have its own form for.
+        let mut answer =
+            if answer.details == cors::PREFLIGHT { answer } else { answer.suited_to(head) };
+        edits::apply(&mut answer.headers, cors.into_iter().flat_map(Grant::edits));
+        let id = arrival.manners.request_id.map(Value::Uuid);
+        let id = id.or_else(|| head.header("x-request-id").map(Value::Bytes));
+        edits::apply(&mut answer.headers, self.settings.response_edits(id));
         Decision::Answer(Box::new(answer))
     }
 
@@ -452,8 +498,11 @@ fn own_listener(
     })
 }
 
-fn render(list: &Option<Arc<EditList>>, scene: &Scene<'_>) -> Rendered {
-    list.as_ref().map_or_else(Vec::new, |list| list.render(scene))
+/// Notes in an answer which route gave it.
+fn name(answer: &mut Answer, route: &Route, cluster: &str) {
+    route.name.clone_into(&mut answer.route);
+    (*route.virtual_host).clone_into(&mut answer.virtual_host);
+    cluster.clone_into(&mut answer.cluster);
 }
 
 impl HostRewrite {

@@ -201,19 +201,19 @@ impl Abort {
             Some(kind) => (kind, self.share),
             None => (asked_abort(head)?, asked_share(head, ABORT_SHARE, self.share)),
         };
-        share.holds(dice.roll()).then(|| self.answer(kind, head))
+        share.holds(dice.roll()).then(|| self.answer(kind))
     }
 
-    fn answer(&self, kind: AbortKind, head: &Head<'_>) -> Answer {
+    fn answer(&self, kind: AbortKind) -> Answer {
         let body: Cow<'static, str> = match &self.body {
             Some(body) => Cow::Owned(String::from(&**body)),
             None => Cow::Borrowed("fault filter abort"),
         };
         let answer = |status| Answer::new(status, body, Flag::FaultInjected, "fault_filter_abort");
         match kind {
-            AbortKind::Http(status) => answer(status).suited_to(head),
-            AbortKind::Grpc(status) if head.is_grpc() => answer(503).into_grpc(Some(status)),
-            AbortKind::Grpc(status) => answer(crate::answer::http_status(status)),
+            AbortKind::Http(status) => answer(status),
+            // Whoever does not speak gRPC sees a success with the text.
+            AbortKind::Grpc(status) => Answer { grpc: Some(status), ..answer(200) },
         }
     }
 }
@@ -294,11 +294,15 @@ mod tests {
         let head = Head { headers: &headers, ..Head::default() };
         let policy = policy(0, 100, ErrorType::GrpcStatus(5));
         let answer = policy.strike(&head, "c", &count(), &mut Dice::seeded(0)).abort.unwrap();
+        let answer = answer.suited_to(&head);
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("grpc-status"), Some(&b"5"[..]));
         let plain =
             policy.strike(&Head::default(), "c", &count(), &mut Dice::seeded(0)).abort.unwrap();
-        assert_eq!(plain.status, 404);
+        assert_eq!(
+            (plain.status, plain.suited_to(&Head::default()).header("grpc-status")),
+            (200, None)
+        );
     }
 
     #[test]
@@ -330,7 +334,7 @@ mod tests {
         assert_eq!(asked(&[("x-envoy-fault-delay-request", "soon")]), (None, None));
         assert_eq!(asked(&[("x-envoy-fault-abort-request", "418")]), (None, Some(418)));
         assert_eq!(asked(&[("x-envoy-fault-abort-request", "99")]), (None, None));
-        assert_eq!(asked(&[("x-envoy-fault-abort-grpc-request", "5")]), (None, Some(404)));
+        assert_eq!(asked(&[("x-envoy-fault-abort-grpc-request", "5")]), (None, Some(200)));
         let never = ("x-envoy-fault-abort-request-percentage", "0");
         assert_eq!(asked(&[("x-envoy-fault-abort-request", "418"), never]), (None, None));
     }

@@ -27,6 +27,7 @@ const INTERNAL_ONLY: &[&str] = &[
     "x-envoy-ip-tags",
     "x-envoy-original-url",
     "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-upstream-stream-duration-ms",
 ];
 
 /// Headers that nobody from outside the mesh may send.
@@ -60,6 +61,8 @@ pub(crate) struct Manners {
     forwarded_for: Option<IpAddr>,
     forwarded_proto: Option<&'static str>,
     forwarded_port: Option<u16>,
+    /// Where a request from outside comes from, for those behind us.
+    external: Option<IpAddr>,
     /// Whether it comes from within, so that its `x-envoy-…` headers count.
     pub(crate) is_internal: bool,
     /// A bit for each name of [`INTERNAL_ONLY`] and then of [`EDGE_ONLY`] that has to go.
@@ -107,6 +110,7 @@ impl Manners {
             forwarded_proto: overwrites_proto.then_some(proto),
             forwarded_port: (uses_peer && settings.append_x_forwarded_port)
                 .then_some(peer.destination.port()),
+            external: is_edge.then(|| remote_address.ip()),
             is_internal,
             stripped: stripped(head, is_internal, is_edge),
             strips_client_cert: !settings.always_forwards_client_cert
@@ -134,14 +138,14 @@ impl Manners {
         let names = INTERNAL_ONLY.iter().chain(EDGE_ONLY).enumerate();
         let removed = names.filter(move |(at, _)| stripped & (1 << at) != 0);
         let via = settings.via.as_deref().map(|via| Edit {
-            action: Action::Join,
+            action: Action::Join(", "),
             name: "via",
             value: Value::Bytes(via.as_bytes()),
         });
         let singles = [
             self.strips_client_cert.then_some(Edit::remove("x-forwarded-client-cert")),
             self.forwarded_for.map(|address| Edit {
-                action: Action::Join,
+                action: Action::Join(","),
                 name: "x-forwarded-for",
                 value: Value::Address(address),
             }),
@@ -150,8 +154,10 @@ impl Manners {
             self.forwarded_port
                 .map(|port| Edit::set("x-forwarded-port", Value::Number(port.into()))),
             self.is_internal.then_some(Edit::set("x-envoy-internal", Value::Bytes(b"true"))),
-            self.request_id.map(|random| Edit::set("x-request-id", Value::Uuid(random))),
             via,
+            self.external
+                .map(|address| Edit::set("x-envoy-external-address", Value::Address(address))),
+            self.request_id.map(|random| Edit::set("x-request-id", Value::Uuid(random))),
         ];
         removed.map(|(_, name)| Edit::remove(name)).chain(singles.into_iter().flatten())
     }
@@ -204,7 +210,7 @@ mod tests {
                     format!("-{}", edit.name)
                 }
                 value => {
-                    let plus = if edit.action == Action::Join { "+" } else { "" };
+                    let plus = if matches!(edit.action, Action::Join(_)) { "+" } else { "" };
                     format!("{}{plus}={}", edit.name, String::from_utf8(value.to_vec()).unwrap())
                 }
             })
@@ -230,7 +236,7 @@ mod tests {
     fn a_gateway_appends_and_trusts_nobody() {
         assert_eq!(
             told(&gateway(), &[XFF, ("x-forwarded-proto", "https"), ("x-request-id", "a")]),
-            "x-forwarded-for+=9.9.9.9 x-forwarded-proto=http x-request-id=new from 9.9.9.9"
+            "x-forwarded-for+=9.9.9.9 x-forwarded-proto=http x-envoy-external-address=9.9.9.9 x-request-id=new from 9.9.9.9"
         );
     }
 
@@ -239,7 +245,7 @@ mod tests {
         let settings = HttpSettings { xff_num_trusted_hops: 1, ..gateway() };
         assert_eq!(
             told(&settings, &[XFF, ("x-forwarded-proto", "https"), ("x-request-id", "a")]),
-            "x-forwarded-for+=9.9.9.9 x-request-id=new from 2.2.2.2"
+            "x-forwarded-for+=9.9.9.9 x-envoy-external-address=2.2.2.2 x-request-id=new from 2.2.2.2"
         );
     }
 
@@ -249,7 +255,7 @@ mod tests {
         assert_eq!(
             told(&gateway(), &headers),
             "-x-envoy-retry-on -x-envoy-original-path x-forwarded-for+=9.9.9.9 \
-             x-forwarded-proto=http x-request-id=new from 9.9.9.9"
+             x-forwarded-proto=http x-envoy-external-address=9.9.9.9 x-request-id=new from 9.9.9.9"
         );
         assert_eq!(
             told(&HttpSettings::default(), &headers),

@@ -6,7 +6,7 @@ use regex::bytes::Regex;
 use xds::route as proto;
 
 use crate::{
-    compile::{Bad, Within as _, full_regex, part_regex, substitution},
+    compile::{Bad, Within as _, full_regex, replacement},
     head::split_path,
 };
 
@@ -112,9 +112,8 @@ impl PathRewrite {
             return Err(Bad::new("regex_rewrite", "cannot be used together with prefix_rewrite"));
         }
         let pattern = rewrite.pattern.as_ref().map_or("", |pattern| pattern.regex.as_str());
-        let regex = part_regex(pattern).within("regex_rewrite.pattern")?;
-        let text = substitution(&rewrite.substitution).within("regex_rewrite")?;
-        Ok(Self::Regex(regex, text.into()))
+        let (regex, text) = replacement(pattern, &rewrite.substitution).within("regex_rewrite")?;
+        Ok(Self::Regex(regex, text))
     }
 
     /// The new path and query; `None` when nothing changes.

@@ -14,10 +14,10 @@ pub(crate) use times::{GrpcTimeout, TimeLimits, Times};
 use crate::{
     compile::Fraction,
     cors::CorsPolicy,
-    format::EditList,
     hash::HashPolicy,
     head::Head,
     inject::FaultPolicy,
+    levels::EditList,
     matcher::{HeaderMatch, QueryMatch},
     path::{PathMatch, PathRewrite},
     peer::Peer,

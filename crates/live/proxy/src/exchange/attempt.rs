@@ -8,13 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 use traffic::{
-    Answer, Attempt, Fault, Flag, Flags, Forward, Head, Next, Outcome, ResponseFacts, Seat, Tunnel,
-    Upstream,
+    Answer, Attempt, Fault, Flag, Flags, Forward, Head, Host, Next, Outcome, ResponseFacts, Seat,
+    Side, Tunnel, Upstream,
 };
 
 use super::deadlines::Deadlines;
 use super::transfer::{Arrived, Reader, Sent, Upload, await_head, send_body, settle};
 use super::{Disposition, Downstream, Upgraded, local, mirror, tunnel};
+use crate::clock::World;
 use crate::edit;
 use crate::fields::{Request, Response};
 use crate::flow::{Progress, Replay, Sink, Source, upload};
@@ -42,6 +43,8 @@ pub(crate) struct Run<'r> {
     /// What was in force when the request was decided.
     pub(crate) now: &'r InForce,
     pub(crate) started: Instant,
+    /// What values of headers may tell of the world.
+    pub(crate) world: World,
 }
 
 /// What all attempts of a request share.
@@ -52,6 +55,12 @@ pub(super) struct Effort<'e> {
     fresh: bool,
     /// Why it goes elsewhere than it was meant to, where it does.
     pub(super) fallback: Option<&'static str>,
+    /// The request as it leaves.
+    pub(super) outgoing: Request,
+    /// Why it must not leave.
+    invalid: Option<Fault>,
+    /// The host that the latest attempt went to.
+    host: Option<Arc<Host>>,
 }
 
 /// What becomes of the upstream connection.
@@ -110,7 +119,7 @@ impl Run<'_> {
         }
         let Some(upstream) = self.now.directory.of(&self.forward.cluster).cloned() else {
             let failure = (&Fault::NoCluster, Flags::NONE, 0);
-            return self.fail(failure, body, responder, record).await;
+            return self.fail(failure, (self.request, None), body, responder, record).await;
         };
         let deadlines = Deadlines::new(self.forward, self.started);
         let wants_tunnel = self.forward.tunnel().is_wanted();
@@ -118,15 +127,24 @@ impl Run<'_> {
         if body.is_read() || wants_tunnel && self.request.http2 {
             deadlines.request_complete();
         }
+        let mut attempt = Box::new(self.forward.first_attempt(self.worker.shared.clock.now()));
+        let (outgoing, invalid) = self.outgoing(&attempt);
         let mirrored = body.is_empty();
         if mirrored {
-            mirror::send(self, &body);
+            mirror::send(self, &outgoing, &body);
         }
         let mut responder = Some(responder);
-        let mut effort = Effort { upstream, deadlines: &deadlines, fresh: false, fallback: None };
-        let mut attempt = Box::new(self.forward.first_attempt(self.worker.shared.clock.now()));
+        let mut effort = Effort {
+            upstream,
+            deadlines: &deadlines,
+            fresh: false,
+            fallback: None,
+            outgoing,
+            invalid,
+            host: None,
+        };
         let end = loop {
-            let end = self.attempt(attempt, &effort, &mut body, &mut responder, record).await;
+            let end = self.attempt(attempt, &mut effort, &mut body, &mut responder, record).await;
             effort.fresh = false;
             match end {
                 End::Stale(same) => {
@@ -151,7 +169,7 @@ impl Run<'_> {
             body.rewind();
         };
         if !mirrored {
-            mirror::send(self, &body);
+            mirror::send(self, &effort.outgoing, &body);
         }
         match end {
             End::Over(Disposition::Upgraded(upgraded)) if upgraded.client.is_some() => {
@@ -165,7 +183,10 @@ impl Run<'_> {
                 let failure = (&fault, flags, attempts);
                 match self.fixed(&effort, failure) {
                     Some(answer) => self.answer(&answer, body, responder, record).await,
-                    None => self.fail(failure, body, responder, record).await,
+                    None => {
+                        let sent = (&effort.outgoing, effort.host.as_deref());
+                        self.fail(failure, sent, body, responder, record).await
+                    }
                 }
             }
             End::Left | End::Stale(_) | End::Again(..) => {
@@ -196,11 +217,23 @@ impl Run<'_> {
     async fn fail(
         &self,
         (fault, flags, attempts): (&Fault, Flags, u32),
-        body: Replay<'_>,
+        (sent, host): (&Request, Option<&Host>),
+        mut body: Replay<'_>,
         responder: Responder<'_>,
         record: &mut Record,
     ) -> Disposition {
-        let answer = self.forward.fault_answer(fault, flags, attempts, &self.head);
+        let at_once = matches!(
+            fault,
+            Fault::NoCluster | Fault::NoHealthyUpstream | Fault::Overflow | Fault::BreakerOpen
+        );
+        if !at_once {
+            // It took a while to know, and what came meanwhile does not cost the connection.
+            body.skip_arrived().await;
+        }
+        let known = ResponseFacts { attempts, host, ..ResponseFacts::default() };
+        let request = (sent as &dyn traffic::Headers, &self.head);
+        let answer =
+            self.forward.fault_answer((fault, flags), request, &known, &self.surroundings());
         self.answer(&answer, body, responder, record).await
     }
 
@@ -220,13 +253,17 @@ impl Run<'_> {
     async fn attempt(
         &self,
         attempt: Box<Attempt>,
-        effort: &Effort<'_>,
+        effort: &mut Effort<'_>,
         body: &mut Replay<'_>,
         responder: &mut Option<Responder<'_>>,
         record: &mut Record,
     ) -> End {
         let worker = self.worker;
         effort.deadlines.attempt();
+        if attempt.number() > 1 || effort.fallback.is_some() {
+            let now = worker.shared.clock.now();
+            self.forward.edit_attempt(&mut effort.outgoing, (now, &attempt));
+        }
         let tunnel = self.forward.tunnel();
         let Some(waiting) = responder.as_mut() else { return End::Left };
         let want = Want {
@@ -244,12 +281,36 @@ impl Run<'_> {
         };
         let (seat, tube) = match reached {
             Ok(reached) => reached,
-            Err((fault, seat)) => return self.settle_fault(*attempt, effort, fault, seat.as_ref()),
+            Err((fault, seat)) => {
+                effort.host = seat.as_ref().map(Seat::shared_host).cloned();
+                return self.settle_fault(*attempt, effort, fault, seat.as_ref());
+            }
         };
         effort.deadlines.connected(&seat.upstream().cluster());
-        let outgoing = self.outgoing(&attempt, &seat);
+        effort.host = Some(seat.shared_host().clone());
+        self.forward.edit_for_host(&mut effort.outgoing, &seat);
+        if let Some(fault) = &effort.invalid {
+            if let Tube::H1 { lease, lifetimes } = tube {
+                worker.pools.give_back(seat.shared_host(), lease, lifetimes);
+            }
+            self.report(effort, &seat, &Outcome::Cancelled);
+            return End::Failed(fault.clone(), Flags::NONE, attempt.number());
+        }
+        self.send(attempt, effort, (seat, tube), body, (responder, record)).await
+    }
+
+    /// Sends the request on the connection that was reached.
+    async fn send(
+        &self,
+        attempt: Box<Attempt>,
+        effort: &Effort<'_>,
+        (seat, tube): (Seat, Tube),
+        body: &mut Replay<'_>,
+        (responder, record): (&mut Option<Responder<'_>>, &mut Record),
+    ) -> End {
+        let outgoing = &effort.outgoing;
         match tube {
-            Tube::H1 { lease, .. } if tunnel == Tunnel::Terminate => {
+            Tube::H1 { lease, .. } if self.forward.tunnel() == Tunnel::Terminate => {
                 let response = Response { status: 200, ..Response::default() };
                 let facts = (attempt.number(), response);
                 let Some(responder) = responder.take() else { return End::Left };
@@ -260,7 +321,7 @@ impl Run<'_> {
                 let served = lease.served;
                 let encoder = self.encoder(body);
                 let (incoming, mut sending) = lease.link.split(Decoder::Done, encoder);
-                crate::h1::write_request(&outgoing, &sending.encoder, sending.out);
+                crate::h1::write_request(outgoing, &sending.encoder, sending.out);
                 let is_all = body.is_empty() || self.holds_body_back();
                 if is_all && matches!(sending.encoder, Encoder::Exact(0)) {
                     // Nothing else to send: out with it before anything is polled.
@@ -275,13 +336,15 @@ impl Run<'_> {
                     .await;
                 match done.after {
                     After::Drop => {}
-                    After::GiveBack => worker.pools.give_back(seat.shared_host(), lease, lifetimes),
+                    After::GiveBack => {
+                        self.worker.pools.give_back(seat.shared_host(), lease, lifetimes);
+                    }
                     after @ After::Switch(_) => return end_of_switch(after, lease),
                 }
                 done.end
             }
             Tube::H2(mut lease) => {
-                let request = match crate::h2::to_request(&outgoing) {
+                let request = match crate::h2::to_request(outgoing) {
                     Ok(request) => request,
                     Err(error) => {
                         let fault = Fault::Protocol { reason: error.to_string().into() };
@@ -308,41 +371,6 @@ impl Run<'_> {
                 .await
                 .end
             }
-        }
-    }
-
-    /// The request as it leaves for this attempt.
-    fn outgoing(&self, attempt: &Attempt, seat: &Seat) -> Request {
-        let mut outgoing = self.request.clone();
-        let now = self.worker.shared.clock.now();
-        edit::apply(&mut outgoing.fields, self.forward.request_edits(now, attempt));
-        if outgoing.expects_continue && self.downstream.chain.settings().proxy_100_continue {
-            outgoing.fields.append("expect", b"100-continue");
-        }
-        if let Some(path) = self.forward.path() {
-            outgoing.set_path(path);
-        }
-        if let Some(authority) = self.forward.authority(seat) {
-            outgoing.set_authority(authority);
-        }
-        if !self.forward.tunnel().is_wanted() {
-            outgoing.upgrade = None;
-        }
-        outgoing
-    }
-
-    /// Whether what the client sends is for after the switch: a tunnel's bytes, not a body.
-    fn holds_body_back(&self) -> bool {
-        self.request.http2 && self.forward.tunnel().is_wanted()
-    }
-
-    /// How the body is framed for HTTP/1.1.
-    fn encoder(&self, body: &Replay<'_>) -> Encoder {
-        let length = self.request.fields.text("content-length").and_then(|text| text.parse().ok());
-        match length {
-            _ if body.is_empty() || self.holds_body_back() => Encoder::Exact(0),
-            Some(length) => Encoder::Exact(length),
-            None => Encoder::Chunked,
         }
     }
 
@@ -395,6 +423,7 @@ impl Run<'_> {
         if let Some(error) = error {
             return Done::dropped(self.broken(attempt, effort, (seat, served), &error));
         }
+        response.fields.join_lines(|name| Side::Response.joins(name));
         let number = attempt.number();
         if let Some(again) = self.retry_response(*attempt, effort, seat, (&response, record)) {
             return Done::dropped(again);
@@ -446,16 +475,18 @@ impl Run<'_> {
         record.status = response.status;
         record.grpc_status = grpc_status(&response.fields);
         let facts = ResponseFacts {
+            status: response.status,
             // A request for a tunnel has no end to count from.
             service_time: effort
                 .deadlines
                 .since_complete()
                 .filter(|_| !self.forward.tunnel().is_wanted()),
             attempts: number,
-            upstream: Some(seat.host().address()),
+            host: Some(seat.host()),
             fallback: effort.fallback,
         };
-        edit::apply(&mut response.fields, self.forward.response_edits(&facts));
+        let sent = &effort.outgoing;
+        self.forward.edit_response(&mut response.fields, sent, &facts, &self.surroundings());
         if response.fields.value("date").is_none() {
             self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
         }
@@ -554,12 +585,14 @@ impl Run<'_> {
     ) -> After {
         record.status = response.status;
         let facts = ResponseFacts {
+            status: response.status,
             service_time: None,
             attempts: number,
-            upstream: Some(seat.host().address()),
+            host: Some(seat.host()),
             fallback: effort.fallback,
         };
-        edit::apply(&mut response.fields, self.forward.response_edits(&facts));
+        let sent = &effort.outgoing;
+        self.forward.edit_response(&mut response.fields, sent, &facts, &self.surroundings());
         if response.fields.value("date").is_none() {
             self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
         }

@@ -1,7 +1,7 @@
 //! What a request gets instead, when the breaker of its cluster is open or the cluster has no host left.
 
 use traffic::cluster::Fallback;
-use traffic::{Answer, Attempt, Fault, Flags};
+use traffic::{Answer, Attempt, Fault, Flags, Headers, ResponseFacts};
 
 use super::attempt::{Effort, Run};
 use crate::record::Record;
@@ -41,6 +41,10 @@ impl Run<'_> {
         let fallback = effort.upstream.fallback(fault)?;
         let Fallback::Answer(fixed) = &*fallback else { return None };
         effort.upstream.stats().fallback_answered.add(1);
-        Some(self.forward.fallback_answer(fixed, fault, flags, attempts, &self.head))
+        let known = ResponseFacts { attempts, ..ResponseFacts::default() };
+        let request = (&effort.outgoing as &dyn Headers, &self.head);
+        let why = (fault, flags);
+        let around = self.surroundings();
+        Some(self.forward.fallback_answer(fixed, why, request, &known, &around))
     }
 }

@@ -36,7 +36,7 @@ struct Copy {
 }
 
 /// Starts the copies of a request whose body was kept whole; a body beyond the bound is not copied.
-pub(super) fn send(run: &Run<'_>, body: &Replay<'_>) {
+pub(super) fn send(run: &Run<'_>, sent: &Request, body: &Replay<'_>) {
     for mirror in &run.forward.mirrors {
         let copies = run.worker.mirrors.get();
         let upstream = run.now.directory.of(&mirror.cluster).cloned();
@@ -54,7 +54,7 @@ pub(super) fn send(run: &Run<'_>, body: &Replay<'_>) {
         run.worker.mirrors.set(copies + 1);
         let attempt = run.forward.first_attempt(run.worker.shared.clock.now());
         let copy = Copy {
-            request: outgoing(run, mirror, &attempt),
+            request: outgoing(sent, mirror),
             body: frames.to_vec(),
             attempt,
             permit: run.forward.permit.clone(),
@@ -79,14 +79,10 @@ fn size_of(frame: &Frame) -> usize {
     }
 }
 
-fn outgoing(run: &Run<'_>, mirror: &Mirror, attempt: &Attempt) -> Request {
-    let mut request = run.request.clone();
-    let now = run.worker.shared.clock.now();
-    crate::edit::apply(&mut request.fields, run.forward.request_edits(now, attempt));
+fn outgoing(sent: &Request, mirror: &Mirror) -> Request {
+    let mut request = sent.clone();
     request.upgrade = None;
-    if let Some(path) = run.forward.path() {
-        request.set_path(path);
-    }
+    request.fields.remove("expect");
     if let Some(authority) = &mirror.authority {
         request.set_authority(authority);
     }
@@ -144,7 +140,7 @@ async fn deliver(worker: &Rc<Worker>, copy: Copy) {
 fn sent_by(request: &mut Request, own: Option<IpAddr>) {
     request.fields.set("x-envoy-internal", b"true");
     if let Some(own) = own {
-        request.fields.join("x-forwarded-for", own.to_string().as_bytes());
+        request.fields.join("x-forwarded-for", own.to_string().as_bytes(), ",");
     }
 }
 

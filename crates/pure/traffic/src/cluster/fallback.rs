@@ -68,11 +68,10 @@ impl FixedAnswer {
         let body = self.body.clone();
         let answer = Answer::new(self.status, body, refusal.flags, refusal.details.clone());
         if is_grpc {
-            return self.grpc_status.map(|status| answer.into_grpc(Some(status)));
+            return self.grpc_status.map(|status| Answer { grpc: Some(status), ..answer });
         }
         let mut answer = answer;
         for (name, value) in &self.headers {
-            answer.headers.retain(|(other, _)| other != "content-type" || name != "content-type");
             answer.headers.push((name.clone().into(), value.clone()));
         }
         Some(answer)
@@ -91,7 +90,10 @@ impl fmt::Display for Fallback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::Flag;
+    use crate::{
+        flags::Flag,
+        head::{Head, Header},
+    };
 
     fn read(document: serde_json::Value) -> Result<Fallback, String> {
         let fields = document.as_object().unwrap();
@@ -110,11 +112,13 @@ mod tests {
         assert_eq!(answer.header("content-type"), Some(&b"application/json"[..]));
         assert_eq!(answer.header("x-from"), Some(&b"cache"[..]));
         assert_eq!(answer.headers.len(), 2);
-        let grpc = fixed.in_place_of(&refusal, true).unwrap();
+        let headers = [Header { name: "content-type", value: b"application/grpc" }];
+        let head = Head { headers: &headers, ..Head::default() };
+        let grpc = fixed.in_place_of(&refusal, true).unwrap().suited_to(&head);
         assert_eq!((grpc.status, grpc.header("grpc-status")), (200, Some(&b"0"[..])));
         let Ok(Fallback::Answer(plain)) = read(serde_json::json!({"body": "x"})) else { panic!() };
         assert_eq!(plain.in_place_of(&refusal, true), None, "text is no answer to gRPC");
-        let answer = plain.in_place_of(&refusal, false).unwrap();
+        let answer = plain.in_place_of(&refusal, false).unwrap().suited_to(&Head::default());
         assert_eq!((answer.status, answer.header("content-type")), (200, Some(&b"text/plain"[..])));
     }
 

@@ -391,11 +391,11 @@ impl HttpSettings {
         if dot { host.strip_suffix('.').unwrap_or(host) } else { host }
     }
 
-    /// The changes that every response gets.
-    pub(crate) fn response_edits(
-        &self,
-        request_id: Option<[u8; 16]>,
-    ) -> impl Iterator<Item = Edit<'_>> {
+    /// The changes that every response gets. `request_id` is that of its request.
+    pub(crate) fn response_edits<'a>(
+        &'a self,
+        request_id: Option<Value<'a>>,
+    ) -> impl Iterator<Item = Edit<'a>> {
         let server = match self.server_header {
             ServerHeader::Overwrite => Some(Action::Set),
             ServerHeader::AppendIfAbsent => Some(Action::AddIfAbsent),
@@ -407,13 +407,13 @@ impl HttpSettings {
             value: Value::Bytes(self.server_name.as_bytes()),
         });
         let via = self.via.as_deref().map(|via| Edit {
-            action: Action::Join,
+            action: Action::Join(", "),
             name: "via",
             value: Value::Bytes(via.as_bytes()),
         });
         let id = request_id
             .filter(|_| self.request_id_in_response)
-            .map(|id| Edit::set("x-request-id", Value::Uuid(id)));
+            .map(|id| Edit::set("x-request-id", id));
         [server, via, id].into_iter().flatten()
     }
 }

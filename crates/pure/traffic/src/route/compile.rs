@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use xds::{filters, route as proto, wkt};
 
 use crate::{
-    compile::{
-        Bad, Fraction, Within as _, duration, part_regex, refuse, substitution, timeout, unpack,
-    },
+    compile::{Bad, Fraction, Within as _, duration, refuse, replacement, timeout, unpack},
     cors::CorsPolicy,
-    format::EditList,
     hash::HashPolicy,
     inject::FaultPolicy,
+    inline::Side,
+    levels::EditList,
     matcher::{HeaderMatch, QueryMatch},
     path::{PathMatch, PathRewrite},
     retry::{RetryOn, RetryPolicy},
@@ -94,24 +93,24 @@ impl VirtualHost {
                     EditList::compile(
                         &config.request_headers_to_add,
                         &config.request_headers_to_remove,
-                        "request_headers",
+                        Side::Request,
                     )?,
                     EditList::compile(
                         &config.response_headers_to_add,
                         &config.response_headers_to_remove,
-                        "response_headers",
+                        Side::Response,
                     )?,
                 ),
                 host: (
                     EditList::compile(
                         &host.request_headers_to_add,
                         &host.request_headers_to_remove,
-                        "request_headers",
+                        Side::Request,
                     )?,
                     EditList::compile(
                         &host.response_headers_to_add,
                         &host.response_headers_to_remove,
-                        "response_headers",
+                        Side::Response,
                     )?,
                 ),
                 most_specific_wins: config.most_specific_header_mutations_wins,
@@ -142,20 +141,28 @@ impl VirtualHost {
 }
 
 impl Levels {
-    /// The edits of a request and of a response at some route or cluster weight. Levels without edits cost nothing.
-    fn joined(&self, own: &[(&EditList, &EditList)]) -> Edits {
-        let request = own.iter().map(|(request, _)| *request).chain([&self.host.0, &self.config.0]);
-        let response =
-            own.iter().map(|(_, response)| *response).chain([&self.host.1, &self.config.1]);
-        (self.join(request.collect()), self.join(response.collect()))
+    /// The edits of a request and of a response at some route. Levels without edits cost nothing.
+    fn joined(&self, own: (&EditList, &EditList)) -> Edits {
+        (
+            self.join(None, [own.0, &self.host.0, &self.config.0]),
+            self.join(None, [own.1, &self.host.1, &self.config.1]),
+        )
+    }
+
+    /// The same at a cluster weight, whose own edits come first, whatever the order of the others.
+    fn joined_at(&self, target: (&EditList, &EditList), own: (&EditList, &EditList)) -> Edits {
+        (
+            self.join(Some(target.0), [own.0, &self.host.0, &self.config.0]),
+            self.join(Some(target.1), [own.1, &self.host.1, &self.config.1]),
+        )
     }
 
     /// From the most specific level to the least, or the other way round; who comes last wins.
-    fn join(&self, mut lists: Vec<&EditList>) -> Option<Arc<EditList>> {
+    fn join(&self, target: Option<&EditList>, mut lists: [&EditList; 3]) -> Option<Arc<EditList>> {
         if self.most_specific_wins {
             lists.reverse();
         }
-        let joined = EditList::joined(&lists);
+        let joined = EditList::joined(target, &lists);
         (!joined.is_empty()).then(|| Arc::new(joined))
     }
 }
@@ -168,15 +175,15 @@ impl Route {
         let request = EditList::compile(
             &route.request_headers_to_add,
             &route.request_headers_to_remove,
-            "request_headers",
+            Side::Request,
         )?;
         let response = EditList::compile(
             &route.response_headers_to_add,
             &route.response_headers_to_remove,
-            "response_headers",
+            Side::Response,
         )?;
         let own = (&request, &response);
-        let of_route = around.levels.joined(&[own]);
+        let of_route = around.levels.joined(own);
         let mut old_cors = None;
         let action = match &route.action {
             Some(Proto::Route(action)) => {
@@ -363,18 +370,18 @@ fn targets(
                 let request = EditList::compile(
                     &cluster.request_headers_to_add,
                     &cluster.request_headers_to_remove,
-                    "request_headers",
+                    Side::Request,
                 );
                 let response = EditList::compile(
                     &cluster.response_headers_to_add,
                     &cluster.response_headers_to_remove,
-                    "response_headers",
+                    Side::Response,
                 );
                 let (request, response) = (request.within(&place)?, response.within(&place)?);
                 let edits = if request.is_empty() && response.is_empty() {
                     of_route.clone()
                 } else {
-                    around.levels.joined(&[(&request, &response), own])
+                    around.levels.joined_at((&request, &response), own)
                 };
                 let host_rewrite = cluster.host_rewrite_specifier.as_ref().map(|rewrite| {
                     let HostRewriteSpecifier::HostRewriteLiteral(host) = rewrite;
@@ -462,8 +469,8 @@ impl HostRewrite {
             Some(Rewrite::HostRewritePathRegex(rewrite)) => {
                 let field = "host_rewrite_path_regex";
                 let pattern = rewrite.pattern.as_ref().map_or("", |p| p.regex.as_str());
-                let text = substitution(&rewrite.substitution).within(field)?;
-                Self::PathRegex(part_regex(pattern).within(field)?, text.into())
+                let (regex, text) = replacement(pattern, &rewrite.substitution).within(field)?;
+                Self::PathRegex(regex, text)
             }
             Some(Rewrite::HostRewrite(_)) => return Err(Bad::unsupported("host_rewrite")),
         })

@@ -8,9 +8,9 @@ use crate::{
     answer::Answer,
     compile::Bad,
     flags::Flags,
-    format::EditList,
     head::{Head, split_path},
     http::split_port,
+    levels::EditList,
     path::PathRewrite,
     route::Route,
 };
@@ -135,6 +135,16 @@ impl Direct {
 
     pub(crate) const fn response_edits(&self) -> &Option<Arc<EditList>> {
         &self.response_edits
+    }
+
+    /// The path of the request as edits of the response see it, where it is rewritten for the redirect.
+    pub(crate) fn rewritten_path(&self, route: &Route, head: &Head<'_>) -> Option<String> {
+        match &self.kind {
+            Kind::Redirect(Redirect { path: PathChange::Rewrite(rewrite), .. }) => {
+                rewrite.apply(head.path, &route.matcher.path)
+            }
+            _ => None,
+        }
     }
 
     /// The answer to a request that came to this route.

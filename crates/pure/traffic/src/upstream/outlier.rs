@@ -268,7 +268,8 @@ pub(crate) const fn local_status(fault: &Fault) -> Option<u16> {
         | Fault::Overflow
         | Fault::BreakerOpen
         | Fault::NoHealthyUpstream
-        | Fault::NoCluster => None,
+        | Fault::NoCluster
+        | Fault::InvalidHeader { .. } => None,
     }
 }
 

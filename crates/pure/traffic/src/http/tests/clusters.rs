@@ -95,7 +95,7 @@ fn an_old_client_without_a_host_gets_the_default() {
         chain.decide(&table(), &head, &peer(), &mut Dice::seeded(1))
     };
     let Decision::Forward(forward) = decide(Version::Http10) else { panic!() };
-    assert_eq!(forward.authority, Authority::Rewritten("old.example".into()));
+    assert_eq!(forward.normal_authority.as_deref(), Some("old.example"));
     let Decision::Answer(answer) = decide(Version::Http11) else { panic!() };
     assert_eq!((answer.status, answer.is_last), (400, true));
 }
@@ -190,7 +190,9 @@ fn what_is_left_of_a_deadline_goes_upstream() {
     let first = forward.first_attempt(Moment::START);
     let told = |seconds, attempt: &crate::Attempt| {
         let now = Moment::START + Duration::from_secs(seconds);
-        edits_told(forward.request_edits(now, attempt))
+        let mut message = edited::Message::default();
+        forward.edit_attempt(&mut message, (now, attempt));
+        message.done
     };
     assert_eq!(told(3, &first), ["grpc-timeout=4000m", "x-envoy-expected-rq-timeout-ms=4000"]);
     let upstreams = crate::Upstreams::new();
@@ -239,7 +241,7 @@ fn only_clusters_that_hash_get_a_cookie_made() {
         let head = Head { method: "GET", authority: "x", path: "/", ..Head::default() };
         let decision = chain.decide(&table, &head, &peer(), &mut Dice::seeded(1));
         let Decision::Forward(forward) = decision else { panic!() };
-        let edits = edits_told(forward.response_edits(&ResponseFacts::default()));
+        let edits = response_edits(&forward, &ResponseFacts::default());
         edits.iter().filter(|edit| edit.contains("set-cookie")).count()
     };
     for (policy, n) in [("RING_HASH", 1), ("MAGLEV", 1), ("ROUND_ROBIN", 0), ("RANDOM", 0)] {
