@@ -9,7 +9,7 @@ use crate::{
     invariants,
     oracle::Oracle,
     rules::{self, SERVICES},
-    scenario::{Mesh, probes},
+    scenario::{Mesh, PROMPT, probes},
 };
 
 /// So long after the last change everything has come to rest: pods have come and gone, proxies have connected again.
@@ -39,11 +39,12 @@ impl Mesh {
         for proxy in &mut self.proxies {
             invariants::nothing_is_held(proxy);
         }
+        self.draws.judge();
     }
 
     fn act(&mut self, act: u64) {
         let service = rules::of(&SERVICES, &mut self.dice);
-        let what = self.dice.below(60);
+        let what = self.dice.below(66);
         self.note(format_args!("act {act}"));
         match what {
             0..=13 => {
@@ -71,6 +72,7 @@ impl Mesh {
                 let object = rules::service_entry(&mut self.dice);
                 self.apply(&object);
             }
+            60..=65 => self.release(),
             58 => {
                 let object = rules::sidecar(&mut self.dice);
                 self.apply(&object);
@@ -148,6 +150,25 @@ impl Mesh {
         }
     }
 
+    /// A release and its end, each in one go and under load: what it needs comes first and goes last.
+    fn release(&mut self) {
+        let number = self.dice.below(u64::try_from(SERVICES.len()).expect("services are few"));
+        let service = SERVICES[usize::try_from(number).expect("services are few")];
+        let proxy = usize::try_from(self.dice.below(4)).expect("proxies are few");
+        self.slow_down(proxy, Duration::from_millis(60));
+        self.apply(&rules::whole(service));
+        self.delete("DestinationRule", service);
+        self.run(Duration::from_secs(2));
+        for object in rules::release(service) {
+            self.apply(&object);
+        }
+        self.crowd(number);
+        self.run(Duration::from_secs(2));
+        self.apply(&rules::whole(service));
+        self.delete("DestinationRule", service);
+        self.crowd(number);
+    }
+
     fn some_pod(&mut self) -> Option<(String, std::net::Ipv4Addr)> {
         let running = self.fleet.running();
         let n = u64::try_from(running.len()).expect("pods are few");
@@ -185,7 +206,7 @@ impl Mesh {
         match self.dice.below(6) {
             0 | 1 => self.sever(number),
             2 => {
-                let delay = Duration::from_millis(1 + self.dice.below(150));
+                let delay = Duration::from_millis(1 + self.dice.below(90));
                 self.slow_down(number, delay);
             }
             3 => {
@@ -210,7 +231,7 @@ impl Mesh {
         self.note(format_args!("the wire of proxy {number} takes {delay:?}"));
         let proxy = &mut self.proxies[number];
         proxy.wire.delay = delay;
-        proxy.is_prompt &= delay < Duration::from_millis(200);
+        proxy.is_prompt &= delay < PROMPT;
     }
 
     /// The network heals, nobody changes anything, and everybody comes to know everything.

@@ -19,6 +19,11 @@ pub(crate) fn pause(dice: &mut Dice) -> Duration {
 /// A request at a sidecar, or at the gateway.
 pub(crate) fn ask(at_gateway: bool, dice: &mut Dice) -> Ask {
     let service = dice.below(5);
+    ask_for(service, at_gateway, dice)
+}
+
+/// A request for one of the services, by its number; one more than there are is the host outside.
+pub(crate) fn ask_for(service: u64, at_gateway: bool, dice: &mut Dice) -> Ask {
     let (name, ip) = match rules::SERVICES.get(usize::try_from(service).expect("below five")) {
         Some(name) => (*name, [10, 96, 0, 10 + u8::try_from(service).expect("below five")]),
         None => ("outside", [240, 1, 1, 1]),

@@ -16,6 +16,7 @@ use crate::{
     oracle::{Ask, Fate, Oracle},
     proxy::Proxy,
     rules,
+    tally::Draws,
 };
 
 /// A decision is one that the last whole configuration or one since would make; and what all of them can serve is served.
@@ -79,22 +80,23 @@ pub(crate) fn nobody_is_well(proxy: &Proxy, exchange: &Exchange) {
     }
 }
 
-/// Counts who goes where while nothing changes.
-pub(crate) fn counted(proxy: &mut Proxy, ask: &Ask, forward: &Forward, now: Moment) {
+/// Counts who goes where; known users stay where they are while nothing changes.
+pub(crate) fn counted(
+    draws: &mut Draws,
+    proxy: &mut Proxy,
+    ask: &Ask,
+    forward: &Forward,
+    now: Moment,
+) {
     let shares = forward.shares();
-    if proxy.recent.len() != 1 || shares.len() < 2 {
-        return;
-    }
-    let route = format!("{} {}", forward.virtual_host(), forward.route_name());
-    match ask.user() {
-        (user, true) if forward.first_attempt(now).hash().is_some() => {
-            proxy.tally.stays(route, user, &forward.cluster);
-        }
-        (_, true) => {}
-        (_, false) => {
-            let shares = shares.iter().map(|(name, weight)| ((*name).to_owned(), *weight));
-            proxy.tally.count(route, shares.collect(), &forward.cluster);
-        }
+    let (user, is_known) = ask.user();
+    // Who draws a cluster that is not there gets an answer, and is not counted.
+    let all_there = shares.iter().all(|(name, _)| proxy.table.cluster(name).is_some());
+    if !is_known && all_there {
+        draws.count(&shares, &forward.cluster);
+    } else if is_known && proxy.recent.len() == 1 && forward.first_attempt(now).hash().is_some() {
+        let route = format!("{} {}", forward.virtual_host(), forward.route_name());
+        proxy.tally.stays(route, user, &forward.cluster);
     }
 }
 

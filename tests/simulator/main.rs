@@ -56,6 +56,12 @@ fn play(seed: u64, steps: u64) -> u64 {
     guard.mesh.play(steps);
     let mesh = &guard.mesh;
     assert!(mesh.answers > steps * 10, "seed {seed}: hardly anybody asked");
+    assert!(
+        mesh.served * 3 > mesh.answers,
+        "seed {seed}: {} of {} served",
+        mesh.served,
+        mesh.answers
+    );
     assert!(mesh.settlements > steps / 2, "seed {seed}: hardly anything was told");
     mesh.journal.hash()
 }

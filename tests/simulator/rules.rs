@@ -180,6 +180,35 @@ pub(crate) fn destination_rule(name: &str, dice: &mut Dice) -> Value {
     )
 }
 
+/// A release in one go: subsets, and a split between them.
+pub(crate) fn release(name: &str) -> [Value; 2] {
+    let subset = |name: &str| json!({"name": name, "labels": {"version": name}});
+    let to = |subset: &str| json!({"destination": {"host": name, "subset": subset}, "weight": 50});
+    [
+        istio(
+            "DestinationRule",
+            name,
+            json!({"host": name, "subsets": [subset("v1"), subset("v2")]}),
+        ),
+        istio(
+            "VirtualService",
+            name,
+            json!({"hosts": [name, format!("{name}.example")],
+            "gateways": ["mesh", "edge"], "http": [{"route": [to("v1"), to("v2")]}]}),
+        ),
+    ]
+}
+
+/// The rule after which nobody needs the subsets any more.
+pub(crate) fn whole(name: &str) -> Value {
+    istio(
+        "VirtualService",
+        name,
+        json!({"hosts": [name, format!("{name}.example")],
+        "gateways": ["mesh", "edge"], "http": [{"route": [{"destination": {"host": name}}]}]}),
+    )
+}
+
 /// What a proxy may know of.
 pub(crate) fn sidecar(dice: &mut Dice) -> Value {
     let hosts: Vec<String> = SERVICES

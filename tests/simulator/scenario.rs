@@ -20,11 +20,15 @@ use crate::{
     plane::{Change, Plane, Told},
     proxy::Proxy,
     rules,
+    tally::Draws,
     wire::Way,
 };
 
 /// A gateway and three sidecars.
 const PROXIES: usize = 4;
+/// With wires that are quicker than this, four messages to and fro take less than the second that the control plane waits for
+/// an acknowledgement: such a proxy makes before it breaks.
+pub(crate) const PROMPT: Duration = Duration::from_millis(100);
 /// What is due in a proxy is looked for this often.
 const TICK: Duration = Duration::from_millis(200);
 /// The plan waits this long for more changes.
@@ -38,6 +42,11 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)
 pub(crate) enum Event {
     /// A request arrives at a proxy.
     Arrive(usize),
+    /// One for a service, among many at once.
+    Burst {
+        proxy: usize,
+        service: u64,
+    },
     Turn {
         proxy: usize,
         exchange: u64,
@@ -102,6 +111,7 @@ pub(crate) struct Stage<'a> {
     journal: &'a mut Journal,
     dice: &'a mut Dice,
     exchanges: &'a mut u64,
+    served: &'a mut u64,
     /// The exchange that begins.
     pub(crate) exchange: u64,
 }
@@ -140,6 +150,7 @@ impl Stage<'_> {
         status: u16,
         flags: Flags,
     ) {
+        *self.served += u64::from(status == 200 && !exchange.is_mirror);
         let (cluster, sent) = (exchange.upstream.name(), exchange.sent);
         let who = if exchange.is_mirror { " mirror" } else { "" };
         self.journal(format_args!("proxy {proxy} #{id}{who} {cluster} {status} {flags} x{sent}"));
@@ -174,6 +185,9 @@ pub(crate) struct Mesh {
     oracles: Vec<Oracle>,
     pub(crate) settlements: u64,
     pub(crate) answers: u64,
+    /// Requests that a host answered well.
+    pub(crate) served: u64,
+    pub(crate) draws: Draws,
 }
 
 impl Mesh {
@@ -198,6 +212,8 @@ impl Mesh {
             oracles: Vec::new(),
             settlements: 0,
             answers: 0,
+            served: 0,
+            draws: Draws::default(),
         };
         for object in rules::foundation() {
             mesh.apply(&object);
@@ -223,7 +239,19 @@ impl Mesh {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive(proxy) => self.arrive(proxy),
+            Event::Arrive(proxy) => {
+                if self.clients_ask {
+                    let pause = clients::pause(&mut self.dice);
+                    self.clock.after(pause, Event::Arrive(proxy));
+                    let ask = clients::ask(self.proxies[proxy].is_gateway, &mut self.dice);
+                    self.arrive(proxy, &ask);
+                }
+            }
+            Event::Burst { proxy, service } => {
+                let is_gateway = self.proxies[proxy].is_gateway;
+                let ask = clients::ask_for(service, is_gateway, &mut self.dice);
+                self.arrive(proxy, &ask);
+            }
             Event::Turn { proxy, exchange, turn, what } => {
                 self.on_stage(proxy, |proxy, stage| proxy.turn(stage, exchange, turn, what));
             }
@@ -299,23 +327,18 @@ impl Mesh {
             journal: &mut self.journal,
             dice: &mut self.dice,
             exchanges: &mut self.exchanges,
+            served: &mut self.served,
             exchange,
         };
         then(&mut self.proxies[number], &mut stage);
     }
 
     /// A client asks.
-    fn arrive(&mut self, number: usize) {
-        if !self.clients_ask {
-            return;
-        }
-        let pause = clients::pause(&mut self.dice);
-        self.clock.after(pause, Event::Arrive(number));
-        let ask = clients::ask(self.proxies[number].is_gateway, &mut self.dice);
+    fn arrive(&mut self, number: usize, ask: &Ask) {
         let proxy = &mut self.proxies[number];
         let before = proxy.dice.clone();
         let decided = ask.decide(&proxy.table, &mut proxy.dice);
-        invariants::decision(proxy, &ask, decided.as_ref(), &before);
+        invariants::decision(proxy, ask, decided.as_ref(), &before);
         self.exchanges += 1;
         self.answers += 1;
         let id = self.exchanges;
@@ -326,8 +349,8 @@ impl Mesh {
                 self.note(format_args!("proxy {number} #{id} {} {status} {flags}", ask.authority));
             }
             Some(Decision::Forward(forward)) => {
-                invariants::counted(proxy, &ask, &forward, self.clock.now());
-                self.on_stage(number, |proxy, stage| proxy.begin(stage, &ask, *forward));
+                invariants::counted(&mut self.draws, proxy, ask, &forward, self.clock.now());
+                self.on_stage(number, |proxy, stage| proxy.begin(stage, ask, *forward));
             }
         }
     }
@@ -391,7 +414,7 @@ impl Mesh {
     fn arrived(&mut self, number: usize) {
         let proxy = &mut self.proxies[number];
         if proxy.note_arrival() {
-            proxy.is_prompt = proxy.wire.delay < Duration::from_millis(200);
+            proxy.is_prompt = proxy.wire.delay < PROMPT;
             self.settlements += 1;
             self.note(format_args!("proxy {number} has all of it"));
         }
@@ -425,6 +448,16 @@ impl Mesh {
         self.note(format_args!("proxy {number} opens stream {stream}"));
         let requests = self.proxies[number].connected();
         self.send_up(number, requests);
+    }
+
+    /// Many ask for a service within a second, at every proxy.
+    pub(crate) fn crowd(&mut self, service: u64) {
+        for proxy in 0..PROXIES {
+            for _ in 0..60 {
+                let wait = Duration::from_micros(self.dice.below(1_000_000));
+                self.clock.after(wait, Event::Burst { proxy, service });
+            }
+        }
     }
 
     /// Cuts the stream of a proxy; each end notices at its own time.
