@@ -13,10 +13,11 @@ use tokio::time::{sleep, timeout};
 use traffic::detect::{self, Inspect, Verdict};
 use traffic::http::Codec;
 use traffic::listener::Direction;
-use traffic::{Chain, Detected, Listener, Peer};
+use traffic::{Chain, Detected, Flag, Listener, Peer};
 
 use crate::downstream::{Standing, serve_h1, serve_h2};
 use crate::exchange::Downstream;
+use crate::notes::{self, Arrival, Ending, Logbook, Notes};
 use crate::socket::{original_destination, unmapped};
 use crate::tcp;
 use crate::wire::Wire;
@@ -114,6 +115,7 @@ async fn connection(
     };
     let listener = now.table.accept(&bound, &peer);
     drop(now);
+    let mut arrival = Arrival::new(&worker, local);
     let wire = Wire::new(stream);
     let mut input = BytesMut::new();
     let Some(detected) = detect(&worker, &listener, &peer, (&wire, &mut input)).await else {
@@ -121,14 +123,19 @@ async fn connection(
     };
     let Some(chain) = listener.chain(&peer, &detected) else {
         wire.reset_on_close();
+        unserved(&worker, &listener, (&arrival, &peer));
         return false;
     };
+    if !listener.logs.is_empty() || !chain.logs().is_empty() {
+        listener.filter_chain_name(&peer, &detected).clone_into(&mut arrival.chain);
+        detected.server_name().unwrap_or_default().clone_into(&mut arrival.server_name);
+    }
     peer.tls = None;
     let inbound = listener.direction == Direction::Inbound;
     match &*chain {
         Chain::Tcp(chain) => {
-            let client = tcp::Client { peer, wire, input, inbound };
-            tcp::serve(&worker, chain, client, detected.server_name()).await;
+            let client = tcp::Client { peer, wire, input, inbound, arrival };
+            tcp::serve(&worker, (&listener, chain), client, detected.server_name()).await;
         }
         Chain::Http(chain) => {
             let codec = chain.settings().codec;
@@ -140,13 +147,6 @@ async fn connection(
                 version: Cell::new(version),
                 outdated: Cell::new(false),
             };
-            let downstream = Downstream {
-                peer,
-                chain: chain.clone(),
-                inbound,
-                closing: Cell::new(false),
-                abandoned: Cell::new(0),
-            };
             let http2 = match codec {
                 Codec::Http1 => false,
                 Codec::Http2 => true,
@@ -155,14 +155,40 @@ async fn connection(
                     None => return true,
                 },
             };
+            let of_listener = (!listener.logs.is_empty()).then(|| (peer.clone(), arrival.clone()));
+            let logbook = Logbook::of(&worker, &chain.settings().logs);
+            let downstream = Downstream {
+                peer,
+                chain: chain.clone(),
+                inbound,
+                closing: Cell::new(false),
+                abandoned: Cell::new(0),
+                http2,
+                logbook,
+                arrival,
+            };
             if http2 {
-                serve_h2(worker, downstream, &standing, wire, input.freeze()).await;
+                serve_h2(worker.clone(), downstream, &standing, wire, input.freeze()).await;
             } else {
-                serve_h1(worker, downstream, &standing, wire, input).await;
+                serve_h1(worker.clone(), downstream, &standing, wire, input).await;
+            }
+            if let Some((peer, arrival)) = &of_listener {
+                let nothing = (&mut Notes::new(), Ending::default());
+                notes::connection(&worker, (&listener, None), (arrival, peer), nothing);
             }
         }
     }
     true
+}
+
+/// Records a connection that no chain wanted.
+fn unserved(worker: &Worker, listener: &Listener, of: (&Arrival, &Peer)) {
+    if !listener.logs.is_empty() {
+        let mut notes = Notes::new();
+        notes.details = "filter_chain_not_found".into();
+        let ending = Ending { flags: Flag::NoRouteFound.into(), ..Ending::default() };
+        notes::connection(worker, (listener, None), of, (&mut notes, ending));
+    }
 }
 
 /// Looks at the first bytes as the listener demands; `None` when the connection is over.

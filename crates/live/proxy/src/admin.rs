@@ -35,6 +35,7 @@ const HELP: &str = "admin commands are:
   /listeners: addresses that are listened on (?format=json)
   /quitquitquit: drain and exit (POST)
   /ready: 200 when traffic is served
+  /reopen_logs: open the files of access logs anew (POST)
   /server_info: who this is, and for how long
   /stats: counters and gauges (?filter=, ?format=json|prometheus)
   /stats/prometheus: the same for Prometheus
@@ -46,7 +47,11 @@ impl Admin {
         let bare = path.split('?').next().unwrap_or(path);
         let acts = matches!(
             bare,
-            "/quitquitquit" | "/drain_listeners" | "/healthcheck/fail" | "/healthcheck/ok"
+            "/quitquitquit"
+                | "/drain_listeners"
+                | "/healthcheck/fail"
+                | "/healthcheck/ok"
+                | "/reopen_logs"
         );
         if acts && method != "POST" {
             return Page::text(405, format!("Method {method} not allowed, POST required."));
@@ -73,6 +78,10 @@ impl Admin {
             "/stats" => self.stats(path),
             "/drain_listeners" => {
                 self.keeper.borrow_mut().drain();
+                Page::text(200, "OK\n")
+            }
+            "/reopen_logs" => {
+                self.shared.sinks.reopen();
                 Page::text(200, "OK\n")
             }
             "/healthcheck/fail" => {
@@ -246,6 +255,8 @@ impl Admin {
         }
         let live = u64::from(self.keeper.borrow().state() == State::Live);
         rows.push(("server.live".to_owned(), live));
+        let logs = self.shared.sinks.counts();
+        rows.extend(logs.map(|(name, value)| (name.to_owned(), value)));
         rows.push(("server.uptime".to_owned(), self.shared.clock.uptime_seconds()));
         rows.retain(|(name, _)| name.contains(filter));
         rows.sort();

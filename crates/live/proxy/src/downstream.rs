@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout};
-use traffic::HttpChain;
+use traffic::{Flag, HttpChain};
 
 use crate::exchange::{self, Disposition, Downstream};
 use crate::fields::{Request, Response};
@@ -76,14 +76,19 @@ pub(crate) async fn serve_h1(
         }
         let decoder = match arrival {
             Arrival::Head(decoder) => decoder,
-            Arrival::Over => return,
-            Arrival::Late => return refuse(&worker, &downstream.chain, link, 408).await,
+            Arrival::Over => return broken_off(&worker, &downstream, &link),
+            Arrival::Late => {
+                let why = (408, "request_header_read_timeout");
+                return refuse(&worker, &downstream, link, why).await;
+            }
             Arrival::Fault(fault) => {
-                return refuse(&worker, &downstream.chain, link, fault.status()).await;
+                let why = (fault.status(), fault.details());
+                return refuse(&worker, &downstream, link, why).await;
             }
         };
         if !crate::edit::underscores(&mut request, settings.underscores) {
-            return refuse(&worker, &downstream.chain, link, 400).await;
+            let why = (400, "http1.unexpected_underscore");
+            return refuse(&worker, &downstream, link, why).await;
         }
         crate::edit::join_lines(&mut request);
         let (incoming, outgoing) = link.split(decoder, Encoder::Exact(0));
@@ -129,7 +134,18 @@ async fn next(
 }
 
 /// Refuses what is no request, and ends the connection.
-async fn refuse(worker: &Worker, chain: &HttpChain, mut link: Link, status: u16) {
+async fn refuse(
+    worker: &Worker,
+    downstream: &Downstream,
+    mut link: Link,
+    (status, details): (u16, &'static str),
+) {
+    let chain = &downstream.chain;
+    let mut record = downstream.record(Instant::now());
+    record.status = status;
+    if status != 408 {
+        record.flags.insert(Flag::DownstreamProtocolError);
+    }
     let (_, outgoing) = link.split(Decoder::Done, Encoder::Exact(0));
     let reason = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
     let text = match status {
@@ -145,8 +161,24 @@ async fn refuse(worker: &Worker, chain: &HttpChain, mut link: Link, status: u16)
     if let Ok(mut sink) = Responder::H1(outgoing).send(&mut response, size, manner) {
         let _ = sink.data(Bytes::from_static(text.as_bytes())).await;
         let _ = sink.finish(None).await;
+        record.sent.set(text.len() as u64);
     }
+    record.note_time(|times| &mut times.responded);
+    record.note(|notes| {
+        notes.details = details.into();
+        notes.responded_with(&mut response, true);
+    });
+    worker.log(downstream, &mut record);
     linger(link, chain.settings().delayed_close_timeout).await;
+}
+
+/// Records that a client went away in the middle of a head.
+fn broken_off(worker: &Worker, downstream: &Downstream, link: &Link) {
+    if !link.input.is_empty() {
+        let mut record = downstream.record(Instant::now());
+        record.left();
+        worker.log(downstream, &mut record);
+    }
 }
 
 /// Ends a connection so that what was sent arrives.

@@ -21,6 +21,7 @@ use crate::edit;
 use crate::fields::Request;
 use crate::flow::{Progress, Replay, Source};
 use crate::h1::Link;
+use crate::notes::{Arrival, Logbook, Notes};
 use crate::pool::Lease;
 use crate::record::Record;
 use crate::respond::Responder;
@@ -40,6 +41,18 @@ pub(crate) struct Downstream {
     pub(crate) closing: std::cell::Cell<bool>,
     /// Requests of HTTP/2 that the client took back as soon as it had sent them.
     pub(crate) abandoned: std::cell::Cell<u32>,
+    /// It speaks HTTP/2.
+    pub(crate) http2: bool,
+    /// Where records of its requests go; `None` makes none.
+    pub(crate) logbook: Option<Logbook>,
+    pub(crate) arrival: Arrival,
+}
+
+impl Downstream {
+    /// A record of a request that begins.
+    pub(crate) fn record(&self, started: Instant) -> Record {
+        Record::new(started, self.logbook.as_ref().map(|_| Box::new(Notes::new())))
+    }
 }
 
 /// Who takes a request back sooner than this had no use for an answer. Spec: Envoy,
@@ -76,13 +89,13 @@ pub(crate) async fn serve(
     let started = Instant::now();
     let _active = worker.shared.active.enter();
     let settings = downstream.chain.settings();
-    let mut record = Record::new(started, false);
+    let mut record = downstream.record(started);
     if request.expects_continue
         && !settings.proxy_100_continue
         && responder.proceed().await.is_err()
     {
         record.left();
-        worker.finish(downstream, &record);
+        worker.finish(downstream, &mut record);
         return Disposition::Close;
     }
     let now = worker.in_force();
@@ -100,6 +113,7 @@ pub(crate) async fn serve(
     record.grpc = head.is_grpc();
     let disposition = match decision {
         Decision::Answer(answer) => {
+            record.note(|notes| notes.answered(request, &answer, &now.table));
             let body = Replay::new(source, 0, &progress);
             local::answer(worker, downstream, request, body, responder, (&answer, &mut record))
                 .await
@@ -107,6 +121,11 @@ pub(crate) async fn serve(
         Decision::Forward(forward) => {
             record.flags = forward.flags;
             record.cluster = Some(forward.cluster.clone());
+            record.note(|notes| {
+                forward.route_name().clone_into(&mut notes.route);
+                notes.cluster = now.table.cluster(&forward.cluster).cloned();
+                notes.remote = Some(forward.remote());
+            });
             let keeps = forward.retry_policy().is_some()
                 || !forward.mirrors.is_empty()
                 || attempt::is_idempotent(request.method());
@@ -130,6 +149,6 @@ pub(crate) async fn serve(
         downstream.abandoned.set(downstream.abandoned.get().saturating_add(1));
     }
     record.received = progress.bytes.get();
-    worker.finish(downstream, &record);
+    worker.finish(downstream, &mut record);
     disposition
 }

@@ -195,6 +195,8 @@ impl Keeper {
     fn put_in_place(&mut self) -> Result<(), String> {
         let table = self.config.table();
         let plan = self.open(&table)?;
+        let logs = table.listeners().iter().flat_map(|listener| listener.all_logs());
+        self.shared.sinks.open(logs.map(|log| &log.target))?;
         self.shared.publish(table);
         let listeners = plan.touched || !plan.closed.is_empty();
         for (index, worker) in self.workers.iter().enumerate() {

@@ -22,6 +22,7 @@ mod h2;
 mod inventory;
 mod keeper;
 mod names;
+mod notes;
 mod options;
 mod pages;
 mod pool;
@@ -31,6 +32,7 @@ mod relay;
 mod respond;
 mod run;
 mod shared;
+mod sinks;
 mod socket;
 mod tcp;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Lease {
 #[derive(Debug)]
 struct Shared {
     /// The address of this end.
-    local: Option<IpAddr>,
+    local: Option<SocketAddr>,
     send: ::h2::client::SendRequest<Bytes>,
     state: Rc<SharedState>,
     opened: Instant,
@@ -94,7 +94,7 @@ pub(crate) struct StreamLease {
     /// Streams that it served before this one.
     pub(crate) served: u32,
     /// The address of this end.
-    pub(crate) local: Option<IpAddr>,
+    pub(crate) local: Option<SocketAddr>,
     state: Rc<SharedState>,
 }
 
@@ -204,7 +204,7 @@ impl Pools {
             )
             .max_header_list_size(u32::try_from(crate::h1::HEAD_BYTES).unwrap_or(u32::MAX))
             .enable_push(false);
-        let local = wire.local_ip();
+        let local = wire.local_address();
         let io = wire.with_prefix(Bytes::new());
         let (send, mut connection) = builder.handshake::<_, Bytes>(io).await.map_err(io_error)?;
         let pings = connection.ping_pong();

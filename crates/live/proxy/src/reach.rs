@@ -37,6 +37,16 @@ pub(crate) enum Tube {
     H2(StreamLease),
 }
 
+impl Tube {
+    /// Our end of it: its address, whether it speaks HTTP/2, and whether it was there before.
+    pub(crate) fn end(&self) -> (Option<SocketAddr>, bool, bool) {
+        match self {
+            Tube::H1 { lease, .. } => (lease.link.wire.local_address(), false, lease.served > 0),
+            Tube::H2(lease) => (lease.local, true, lease.served > 0),
+        }
+    }
+}
+
 /// Picks a host and gets a connection to it. A fault after the pick comes with the seat.
 pub(crate) async fn reach(
     worker: &Rc<Worker>,

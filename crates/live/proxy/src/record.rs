@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use telemetry::istio::service_of;
 use telemetry::metrics::{REQUEST_LABELS, TCP_LABELS};
 use telemetry::{Exchange, Id, Registry, Reporter, Series, Workload};
 use tokio::time::Instant;
-use traffic::{Flag, Flags};
+use traffic::{Fault, Flag, Flags, Seat};
 
+use crate::fields::{Fields, Request, Response};
+use crate::notes::Notes;
 use crate::relay::Moved;
 
 /// One request, filled in while it goes.
@@ -25,27 +28,113 @@ pub(crate) struct Record {
     pub(crate) grpc_status: Option<u32>,
     pub(crate) received: u64,
     pub(crate) sent: Rc<Cell<u64>>,
+    /// For access records, where there are logs.
+    pub(crate) notes: Option<Box<Notes>>,
 }
 
 impl Record {
     /// A request whose head just arrived.
-    pub(crate) fn new(started: Instant, grpc: bool) -> Record {
+    pub(crate) fn new(started: Instant, notes: Option<Box<Notes>>) -> Record {
         Record {
             started,
             status: 0,
             flags: Flags::NONE,
             cluster: None,
-            grpc,
+            grpc: false,
             grpc_status: None,
             received: 0,
             sent: Rc::default(),
+            notes,
         }
     }
 
     /// The client went away before it had its answer.
     pub(crate) fn left(&mut self) {
         self.status = 0;
+        self.broke_off();
+    }
+
+    /// The client went away, at whatever moment.
+    pub(crate) fn broke_off(&mut self) {
         self.flags.insert(Flag::DownstreamConnectionTermination);
+        self.note(|notes| notes.details = "downstream_remote_disconnect".into());
+    }
+
+    /// Notes something for access records, where there are logs.
+    pub(crate) fn note(&mut self, note: impl FnOnce(&mut Notes)) {
+        if let Some(notes) = &mut self.notes {
+            note(notes);
+        }
+    }
+
+    /// An attempt begins.
+    pub(crate) fn attempt(&mut self, number: u32) {
+        self.note_time(|times| &mut times.connecting);
+        self.note(|notes| notes.attempts = number);
+    }
+
+    /// The head of the upstream's response went back.
+    pub(crate) fn responding(&mut self, response: &mut Response, closes: bool) {
+        self.note_time(|times| &mut times.responding);
+        self.note(|notes| {
+            notes.details = "via_upstream".into();
+            notes.responded_with(response, closes);
+        });
+    }
+
+    /// The body of the upstream's response went back, as far as it came.
+    pub(crate) fn responded(&mut self, trailers: Option<Fields>) {
+        self.note_time(|times| &mut times.responded);
+        self.note(|notes| {
+            notes.times.received = notes.times.responded;
+            notes.trailers = trailers;
+        });
+    }
+
+    /// The response broke off after its head had gone back.
+    pub(crate) fn cut_off(&mut self, fault: &Fault) {
+        self.flags = self.flags.union(fault.flags());
+        self.note(|notes| notes.details = fault.details_after_head());
+    }
+
+    /// An attempt got no connection to its host, if it got a host at all.
+    pub(crate) fn unreached(&mut self, seat: Option<&Seat>, fault: &Fault) {
+        if let Some(seat) = seat {
+            self.note_time(|times| &mut times.connected);
+            self.note(|notes| notes.picked(seat));
+        }
+        self.note(|notes| notes.failed(fault));
+    }
+
+    /// What no host got was ready to go all the same.
+    pub(crate) fn unsent(&mut self, outgoing: &Request) {
+        self.note(|notes| _ = notes.request.get_or_insert_with(|| outgoing.clone()));
+    }
+
+    /// An attempt has a connection: its address here, whether it speaks HTTP/2, whether it was there.
+    pub(crate) fn reached(
+        &mut self,
+        seat: &Seat,
+        outgoing: &Request,
+        end: impl FnOnce() -> (Option<SocketAddr>, bool, bool),
+    ) {
+        self.note_time(|times| &mut times.connected);
+        self.note(|notes| {
+            let (local, http2, was_there) = end();
+            notes.picked(seat);
+            notes.times.sending = notes.times.connected;
+            notes.request = Some(outgoing.clone());
+            notes.connected(local, (Some(http2), was_there));
+        });
+    }
+
+    /// Notes that it begins to be answered, or is, at this moment.
+    pub(crate) fn note_time(
+        &mut self,
+        which: impl FnOnce(&mut traffic::log::Times) -> &mut Option<std::time::Duration>,
+    ) {
+        let started = self.started;
+        self.note(|notes| *which(&mut notes.times) = Some(started.elapsed()));
     }
 }
 

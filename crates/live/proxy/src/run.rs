@@ -71,7 +71,7 @@ pub(crate) fn serve(
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let (commands, threads) = runtime.block_on(main(options, orders))?;
+    let ((commands, threads), shared) = runtime.block_on(main(options, orders))?;
     // Their channels closed, the workers end; what they still serve was given its time. The tasks
     // of this thread hold the other ends.
     drop(runtime);
@@ -79,6 +79,7 @@ pub(crate) fn serve(
     for thread in threads {
         let _ = thread.join();
     }
+    shared.sinks.finish();
     Ok(())
 }
 
@@ -87,7 +88,7 @@ type Workers = (Vec<mpsc::UnboundedSender<Command>>, Vec<JoinHandle<()>>);
 async fn main(
     options: Options,
     mut orders: mpsc::UnboundedReceiver<Order>,
-) -> anyhow::Result<Workers> {
+) -> anyhow::Result<(Workers, Arc<Shared>)> {
     let dialer = Dialer { mark: options.mark };
     let workers = options.concurrency.max(1);
     let shared = Arc::new(Shared::new(workers, Arc::new(Table::default()), dialer, Clock::start()));
@@ -120,10 +121,13 @@ async fn main(
     tracing::info!(admin = %admin_address, workers, "the proxy runs");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut moved = signal(SignalKind::user_defined1())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            // Somebody moved the files of access logs away, as logrotate does.
+            _ = moved.recv() => shared.sinks.reopen(),
             () = quit.notified() => break,
             order = orders.recv() => match order {
                 Some(Order::Apply { type_url, upserts, removed, done }) => {
@@ -143,7 +147,7 @@ async fn main(
         }
     }
     drain(&keeper, &shared, &options).await;
-    Ok((commands, threads))
+    Ok(((commands, threads), shared))
 }
 
 fn start_workers(shared: &Arc<Shared>, options: &Options) -> anyhow::Result<Workers> {

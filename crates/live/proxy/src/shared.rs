@@ -9,6 +9,7 @@ use traffic::{Table, Upstreams};
 
 use crate::clock::Clock;
 use crate::dns::Resolver;
+use crate::sinks::Sinks;
 use crate::socket::Dialer;
 
 /// A table, and the upstreams of its clusters.
@@ -35,6 +36,10 @@ pub(crate) struct Shared {
     /// Downstream connections open.
     pub(crate) connections: Gauge,
     draining: AtomicBool,
+    /// Where access records go.
+    pub(crate) sinks: Sinks,
+    /// The name of this machine.
+    pub(crate) hostname: String,
     /// Wakes who resolves names when there are new ones.
     pub(crate) changed: tokio::sync::Notify,
 }
@@ -53,6 +58,8 @@ impl Shared {
             active: Gauge::default(),
             connections: Gauge::default(),
             draining: AtomicBool::new(false),
+            sinks: Sinks::new(workers),
+            hostname: hostname(),
             changed: tokio::sync::Notify::new(),
         }
     }
@@ -76,6 +83,11 @@ impl Shared {
     /// What is in force.
     pub(crate) fn in_force(&self) -> Arc<InForce> {
         lock(&self.now).clone()
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.registries.len()
     }
 
     /// A worker's counters.
@@ -107,6 +119,12 @@ impl Shared {
 /// or one addition.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the kernel calls this machine.
+fn hostname() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    text.trim().to_owned()
 }
 
 /// Counts what is under way.

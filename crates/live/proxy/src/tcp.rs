@@ -7,9 +7,10 @@ use bytes::BytesMut;
 use tokio::time::timeout;
 use traffic::cluster::Fallback;
 use traffic::{
-    Fault, Flag, Flags, Outcome, Peer, Seat, TcpChain, TcpDecision, TcpForward, Upstream,
+    Fault, Flag, Flags, Listener, Outcome, Peer, Seat, TcpChain, TcpDecision, TcpForward, Upstream,
 };
 
+use crate::notes::{self, Arrival, Ending, Logbook, Notes};
 use crate::reach::{self, connect};
 use crate::relay::{Moved, relay};
 use crate::wire::Wire;
@@ -23,17 +24,21 @@ pub(crate) struct Client {
     /// What detection has read already.
     pub(crate) input: BytesMut,
     pub(crate) inbound: bool,
+    pub(crate) arrival: Arrival,
 }
 
 /// Serves one connection.
 pub(crate) async fn serve(
     worker: &Rc<Worker>,
-    chain: &TcpChain,
+    (listener, chain): (&Listener, &TcpChain),
     client: Client,
     server_name: Option<&str>,
 ) {
     let _active = worker.shared.active.enter();
     let inbound = client.inbound;
+    let logbook = Logbook::of(worker, &chain.logs);
+    let is_logged = logbook.is_some() || !listener.logs.is_empty();
+    let mut noted = is_logged.then(|| (client.arrival.clone(), client.peer.clone(), Notes::new()));
     let now = worker.in_force();
     let decision =
         chain.decide(&now.table, &client.peer, server_name, &mut worker.dice.borrow_mut());
@@ -48,9 +53,13 @@ pub(crate) async fn serve(
         }
         TcpDecision::Forward(forward) => {
             let upstream = now.directory.of(&forward.cluster).cloned();
+            if let Some((_, _, notes)) = &mut noted {
+                notes.cluster = now.table.cluster(&forward.cluster).cloned();
+            }
             drop(now);
+            let notes = noted.as_mut().map(|(_, _, notes)| notes);
             match upstream {
-                Some(upstream) => pass(worker, upstream, &forward, client).await,
+                Some(upstream) => pass(worker, upstream, &forward, (client, notes)).await,
                 None => {
                     let ended = (Moved::default(), Flag::NoClusterFound.into());
                     (forward.cluster.to_string(), ended)
@@ -60,21 +69,27 @@ pub(crate) async fn serve(
     };
     let mut registry = worker.shared.registry(worker.index);
     worker.recorder.borrow().connection(&mut registry, &cluster, inbound, ended);
+    drop(registry);
+    if let Some((arrival, peer, mut notes)) = noted {
+        let ending = Ending { moved: ended.0, flags: ended.1, ..Ending::default() };
+        let whose = (listener, logbook.as_ref());
+        notes::connection(worker, whose, (&arrival, &peer), (&mut notes, ending));
+    }
 }
 
 async fn pass(
     worker: &Rc<Worker>,
     mut upstream: Arc<Upstream>,
     forward: &TcpForward,
-    client: Client,
+    (client, mut notes): (Client, Option<&mut Notes>),
 ) -> (String, (Moved, Flags)) {
-    let mut reached = reach(worker, &upstream, forward).await;
+    let mut reached = reach(worker, &upstream, forward, notes.as_deref_mut()).await;
     let mut flags = Flags::NONE;
     if let Err(fault) = &reached
         && let Some(other) = elsewhere(worker, &upstream, fault)
     {
         flags = fault.flags();
-        reached = reach(worker, &other, forward).await;
+        reached = reach(worker, &other, forward, notes).await;
         upstream = other;
     }
     let cluster = upstream.name().to_string();
@@ -82,7 +97,12 @@ async fn pass(
         Ok(reached) => reached,
         Err(fault) => {
             client.wire.reset_on_close();
-            return (cluster, (Moved::default(), fault.flags().union(flags)));
+            flags = flags.union(fault.flags());
+            if matches!(fault, Fault::ConnectFailed { .. } | Fault::ConnectTimeout) {
+                // It was tried as often as it may be.
+                flags.insert(Flag::UpstreamRetryLimitExceeded);
+            }
+            return (cluster, (Moved::default(), flags));
         }
     };
     let relaying =
@@ -118,20 +138,31 @@ async fn reach(
     worker: &Rc<Worker>,
     upstream: &Arc<Upstream>,
     forward: &TcpForward,
+    mut notes: Option<&mut Notes>,
 ) -> Result<(Wire, Seat, traffic::Connection), Fault> {
     let cluster = upstream.cluster();
     let mut failure = Fault::NoHealthyUpstream;
-    for _ in 0..forward.max_connect_attempts {
+    for number in 1..=forward.max_connect_attempts {
         let now = worker.shared.clock.now();
         let attempt = forward.attempt(now);
         let seat = reach::pick(worker, upstream, &forward.permit, &attempt).await?;
         let counted = seat.connect()?;
+        if let Some(notes) = &mut notes {
+            notes.picked(&seat);
+            notes.attempts = number;
+        }
         match connect(worker, &cluster, seat.host().address(), &counted).await {
             Ok(wire) => {
                 upstream.on_outcome(worker.shared.clock.now(), &seat, &Outcome::Connected);
+                if let Some(notes) = &mut notes {
+                    notes.connected(wire.local_address(), (None, false));
+                }
                 return Ok((wire, seat, counted));
             }
             Err(fault) => {
+                if let Some(notes) = &mut notes {
+                    notes.failed(&fault);
+                }
                 let outcome = Outcome::Fault(fault.clone());
                 upstream.on_outcome(worker.shared.clock.now(), &seat, &outcome);
                 failure = fault;

@@ -90,6 +90,11 @@ impl Wire {
         self.tcp.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
+    /// Address and port of this end.
+    pub(crate) fn local_address(&self) -> Option<std::net::SocketAddr> {
+        self.tcp.local_addr().ok().map(crate::socket::unmapped)
+    }
+
     /// Tells the peer that nothing more comes, and keeps reading possible.
     pub(crate) fn finish_writing(&self) {
         let _ = socket2::SockRef::from(&self.tcp).shutdown(Shutdown::Write);

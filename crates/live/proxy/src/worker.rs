@@ -18,6 +18,7 @@ use traffic::Dice;
 use crate::accept;
 use crate::clock::Date;
 use crate::exchange::Downstream;
+use crate::notes;
 use crate::pool::Pools;
 use crate::record::{Record, Recorder};
 use crate::shared::{InForce, Shared};
@@ -55,6 +56,10 @@ pub(crate) struct Worker {
     pub(crate) mirrored_bytes: Cell<usize>,
     /// Bytes of request bodies that are kept beyond each one's own part.
     pub(crate) kept: Cell<usize>,
+    /// Connections that were accepted.
+    pub(crate) accepted: Cell<u64>,
+    /// A line of an access log in the making.
+    pub(crate) line: RefCell<Vec<u8>>,
     /// Wakes idle downstream connections when the proxy drains or a listener goes.
     pub(crate) wake_idle: Notify,
 }
@@ -73,6 +78,8 @@ impl Worker {
             mirrors: Cell::new(0),
             mirrored_bytes: Cell::new(0),
             kept: Cell::new(0),
+            accepted: Cell::new(0),
+            line: RefCell::default(),
             wake_idle: Notify::new(),
         }
     }
@@ -88,9 +95,19 @@ impl Worker {
     }
 
     /// Counts a finished request.
-    pub(crate) fn finish(&self, downstream: &Downstream, record: &Record) {
+    pub(crate) fn finish(&self, downstream: &Downstream, record: &mut Record) {
         let mut registry = self.shared.registry(self.index);
         self.recorder.borrow_mut().request(&mut registry, record, downstream.inbound);
+        drop(registry);
+        self.log(downstream, record);
+    }
+
+    /// Writes the access records of a finished request.
+    pub(crate) fn log(&self, downstream: &Downstream, record: &mut Record) {
+        if let Some(logbook) = &downstream.logbook {
+            let of = (logbook, &downstream.arrival);
+            notes::request(self, of, &downstream.peer, (record, downstream.http2));
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod extras;
 mod gateway;
 mod inbound;
 mod listener;
+mod log;
 mod manager;
 mod matching;
 mod outbound;
@@ -89,6 +90,7 @@ pub fn publish(view: &View) -> Snapshot {
         }
         NodeKind::Router => gateway::gateway(&sight, &mut draft),
     }
+    log::add(view, &mut draft);
     if let Some(mark) = view.mark {
         draft.clusters.iter_mut().for_each(|cluster| cluster::mark(cluster, mark));
     }

@@ -4,6 +4,7 @@ mod entries;
 mod extras;
 mod findings;
 mod gateway;
+mod logs;
 mod policy;
 mod routing;
 mod scopes;

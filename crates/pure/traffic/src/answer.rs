@@ -1,18 +1,20 @@
 //! A response that the proxy gives by itself.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
-    edits::{Editable as _, Headers as _},
+    edits::{self, Editable, Headers as _},
     flags::Flags,
     head::Head,
+    http::HttpSettings,
     inject::ActiveFault,
+    manners::Manners,
 };
 
 /// A response made here: a direct response, a redirect, an injected fault, or an error.
 ///
 /// The headers are complete but for `content-length` and `date`, which belong to the codec and the clock.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// The status; 200 with a `grpc-status` header when the request was gRPC.
     pub status: u16,
@@ -38,6 +40,8 @@ pub struct Answer {
     pub is_last: bool,
     /// Counts among the requests that suffer, until this one is over.
     pub(crate) active: ActiveFault,
+    /// What was done to the headers of the request, where an access log wants to know.
+    pub(crate) manners: Option<Box<(Manners, Arc<HttpSettings>)>>,
 }
 
 impl Answer {
@@ -60,6 +64,19 @@ impl Answer {
     pub(crate) fn last(mut self) -> Self {
         self.is_last = true;
         self
+    }
+
+    /// Makes the changes to the head of the request that were made before it was answered, where an access log wants to know.
+    pub fn edit_request(&self, request: &mut impl Editable) {
+        if let Some(made) = &self.manners {
+            edits::apply(request, made.0.request_edits(&made.1));
+        }
+    }
+
+    /// Whom the request came from, past trusted proxies, where an access log wants to know.
+    #[must_use]
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.manners.as_ref().map(|made| made.0.remote_address)
     }
 
     /// The value of a header.

@@ -181,6 +181,12 @@ impl Forward {
         self.path.as_deref()
     }
 
+    /// The same address with its port, which is 0 where it is not known.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.manners.remote_address
+    }
+
     /// The address that the request really comes from, past trusted proxies.
     #[must_use]
     pub fn remote_address(&self) -> IpAddr {
@@ -448,7 +454,7 @@ impl Forward {
         known: &ResponseFacts<'_>,
         around: &Surroundings<'_>,
     ) -> Answer {
-        answer.flags = answer.flags.union(flags).union(self.flags);
+        answer.flags = self.flags.union(flags).union(answer.flags);
         self.route.name.clone_into(&mut answer.route);
         (*self.route.virtual_host).clone_into(&mut answer.virtual_host);
         (*self.cluster).clone_into(&mut answer.cluster);

@@ -187,7 +187,7 @@ impl Value<'_> {
 }
 
 /// Appends a number in decimal digits.
-fn write_number(mut number: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_number(mut number: u64, out: &mut Vec<u8>) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     loop {

@@ -228,6 +228,16 @@ impl Fault {
         Cow::Owned(format!("upstream_reset_before_response_started{{{reason}}}"))
     }
 
+    /// The same where the head of a response had gone down already.
+    #[must_use]
+    pub fn details_after_head(&self) -> Cow<'static, str> {
+        let details = self.details();
+        match details.strip_prefix("upstream_reset_before_response_started") {
+            Some(reason) => Cow::Owned(format!("upstream_reset_after_response_started{reason}")),
+            None => details,
+        }
+    }
+
     /// The gRPC status that a gRPC client gets, where it is not the one of the HTTP status.
     const fn grpc_status(&self) -> Option<u32> {
         match self {

@@ -55,7 +55,7 @@ pub enum Flag {
     DownstreamRemoteReset,
 }
 
-/// Every flag with its short and its long name, in the order in which they are printed.
+/// Every flag with its short and its long name, in Envoy's order.
 pub const FLAGS: &[(Flag, &str, &str)] = &[
     (Flag::FailedLocalHealthCheck, "LH", "FailedLocalHealthCheck"),
     (Flag::NoHealthyUpstream, "UH", "NoHealthyUpstream"),
@@ -78,46 +78,89 @@ pub const FLAGS: &[(Flag, &str, &str)] = &[
     (Flag::DurationTimeout, "DT", "DurationTimeout"),
     (Flag::UpstreamProtocolError, "UPE", "UpstreamProtocolError"),
     (Flag::NoClusterFound, "NC", "NoClusterFound"),
-    (Flag::OverloadManager, "OM", "OverloadManager"),
+    (Flag::OverloadManager, "OM", "OverloadManagerTerminated"),
     (Flag::DnsResolutionFailed, "DF", "DnsResolutionFailed"),
     (Flag::DownstreamRemoteReset, "DR", "DownstreamRemoteReset"),
 ];
 
-/// A set of flags. Prints as access logs do: `UF,URX`, and `-` when empty.
+/// Flags in the order in which they were raised, each once. Prints as access logs do: `URX,UF`, and `-` when empty.
+///
+/// Ten fit, which is more than one request can earn; further ones are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(u32);
+pub struct Flags(u64);
+
+/// Bits of one flag: its place in [`FLAGS`], counted from one.
+const BITS: u32 = 6;
+/// Bits of all that fit.
+const ALL_BITS: u32 = 60;
 
 impl Flags {
     /// No flag.
     pub const NONE: Self = Self(0);
 
-    /// The set with this flag added.
+    /// These flags, and this one after them.
     #[must_use]
-    pub const fn with(self, flag: Flag) -> Self {
-        Self(self.0 | (1 << flag as u32))
+    pub const fn with(mut self, flag: Flag) -> Self {
+        self.insert(flag);
+        self
     }
 
-    /// Adds a flag.
+    /// Raises a flag, unless it is up already.
     pub const fn insert(&mut self, flag: Flag) {
-        self.0 |= 1 << flag as u32;
+        self.push(flag as u64 + 1);
     }
 
-    /// Whether the set holds this flag.
+    const fn push(&mut self, code: u64) {
+        let mut at = 0;
+        while at < ALL_BITS {
+            match (self.0 >> at) & ((1 << BITS) - 1) {
+                0 => {
+                    self.0 |= code << at;
+                    return;
+                }
+                other if other == code => return,
+                _ => at += BITS,
+            }
+        }
+    }
+
+    /// Whether this flag is up.
     #[must_use]
     pub const fn has(self, flag: Flag) -> bool {
-        self.0 & (1 << flag as u32) != 0
+        let mut rest = self.0;
+        while rest != 0 {
+            if rest & ((1 << BITS) - 1) == flag as u64 + 1 {
+                return true;
+            }
+            rest >>= BITS;
+        }
+        false
     }
 
-    /// Both sets together.
+    /// These flags, and the others after them.
     #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    pub const fn union(mut self, other: Self) -> Self {
+        let mut rest = other.0;
+        while rest != 0 {
+            self.push(rest & ((1 << BITS) - 1));
+            rest >>= BITS;
+        }
+        self
     }
 
     /// Whether there is no flag.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The short and the long name of each flag, in order.
+    pub fn names(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let codes = (0..ALL_BITS).step_by(BITS as usize).map(move |at| self.0 >> at);
+        let places = codes.map(|code| usize::try_from(code & ((1 << BITS) - 1)).unwrap_or(0));
+        places
+            .take_while(|place| *place != 0)
+            .filter_map(|place| FLAGS.get(place - 1).map(|(_, short, long)| (*short, *long)))
     }
 }
 
@@ -144,8 +187,7 @@ impl fmt::Display for Flags {
         if self.is_empty() {
             return f.write_str("-");
         }
-        let names = FLAGS.iter().filter(|(flag, ..)| self.has(*flag)).map(|(_, short, _)| *short);
-        for (at, name) in names.enumerate() {
+        for (at, (name, _)) in self.names().enumerate() {
             if at != 0 {
                 f.write_str(",")?;
             }
@@ -165,7 +207,24 @@ mod tests {
         assert_eq!(Flags::from(Flag::NoRouteFound).to_string(), "NR");
         let both =
             Flags::from(Flag::UpstreamRetryLimitExceeded).with(Flag::UpstreamConnectionFailure);
-        assert_eq!(both.to_string(), "UF,URX");
+        assert_eq!(both.to_string(), "URX,UF");
+        assert_eq!(both.with(Flag::UpstreamRetryLimitExceeded), both);
+    }
+
+    #[test]
+    fn flags_stand_in_the_order_in_which_they_were_raised() {
+        let first = Flags::from(Flag::DelayInjected);
+        let both = first.union(Flags::from(Flag::LocalReset).with(Flag::DelayInjected));
+        assert_eq!(both.to_string(), "DI,LR");
+        assert!(both.has(Flag::LocalReset) && !both.has(Flag::DownstreamRemoteReset));
+        let last = both.with(Flag::DownstreamRemoteReset);
+        assert_eq!(last.names().last(), Some(("DR", "DownstreamRemoteReset")));
+    }
+
+    #[test]
+    fn more_flags_than_fit_are_dropped() {
+        let all = FLAGS.iter().fold(Flags::NONE, |flags, (flag, ..)| flags.with(*flag));
+        assert_eq!(all.names().count(), 10);
     }
 
     #[test]

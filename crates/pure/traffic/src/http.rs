@@ -171,7 +171,12 @@ impl HttpChain {
                     (authority.len() != came.authority.len()).then(|| authority.to_owned());
                 Decision::Forward(forward)
             }
-            answer @ Decision::Answer(_) => answer,
+            Decision::Answer(mut answer) => {
+                if !self.settings.logs.is_empty() {
+                    answer.manners = Some(Box::new((manners, Arc::clone(&self.settings))));
+                }
+                Decision::Answer(answer)
+            }
         }
     }
 
@@ -215,7 +220,14 @@ impl HttpChain {
             let protocol = upgrade.unwrap_or(b"CONNECT");
             let of_route = route.forwarding().and_then(|it| it.allows_upgrade(protocol));
             if !of_route.unwrap_or_else(|| self.settings.allows_upgrade(protocol)) {
-                let answer = Answer::new(403, "", Flags::NONE, "upgrade_failed");
+                let mut answer = Answer::new(403, "", Flags::NONE, "upgrade_failed");
+                let target = route.forwarding().map(|forwarding| {
+                    let target = forwarding.pick(head, arrival.random, None);
+                    forwarding.targets[target].cluster_of(head)
+                });
+                // What a client names is no label for metrics until it is known to exist.
+                let target = target.filter(|target| table.cluster(target).is_some());
+                name(&mut answer, route, target.as_deref().unwrap_or_default());
                 return self.answer_to(answer.last(), arrival, None);
             }
         }
@@ -364,7 +376,7 @@ impl HttpChain {
                     filtered.active = injected.active;
                     if let Some(mut answer) = injected.abort {
                         answer.delay = filtered.delay;
-                        answer.flags = answer.flags.union(filtered.flags);
+                        answer.flags = filtered.flags.union(answer.flags);
                         answer.active = filtered.active;
                         return Err((Box::new(answer), filtered.cors));
                     }
@@ -378,7 +390,7 @@ impl HttpChain {
                         Verdict::Grant(grant) => filtered.cors = Some(grant),
                         Verdict::Answer(mut answer) => {
                             answer.delay = filtered.delay;
-                            answer.flags = answer.flags.union(filtered.flags);
+                            answer.flags = filtered.flags.union(answer.flags);
                             return Err((Box::new(answer), None));
                         }
                     }

@@ -4,12 +4,11 @@ mod compile;
 
 use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use xds::accesslog::AccessLog;
-
 use crate::{
     chains::{self, ChainMatch},
     detect::{Detected, Inspect},
     http::{HttpChain, HttpSettings},
+    log::Log,
     peer::Peer,
     tcp::TcpChain,
 };
@@ -35,8 +34,8 @@ pub struct Listener {
     pub transparent: bool,
     /// The prefix of its metrics.
     pub stat_prefix: String,
-    /// Where access records of connections go that found no chain.
-    pub access_log: Vec<AccessLog>,
+    /// The logs that get a record of each connection.
+    pub logs: Arc<[Log]>,
     /// Which way its traffic goes.
     pub direction: Direction,
     /// How long to wait for the first bytes; `None` is for ever.
@@ -48,6 +47,7 @@ pub struct Listener {
     chains: Vec<Arc<Chain>>,
     names: Vec<String>,
     default_chain: Option<Arc<Chain>>,
+    default_name: String,
 }
 
 /// Which way traffic goes.
@@ -100,6 +100,17 @@ impl Predicate {
     }
 }
 
+impl Chain {
+    /// The logs that get a record of each of its requests, or connections.
+    #[must_use]
+    pub fn logs(&self) -> &Arc<[Log]> {
+        match self {
+            Self::Http(chain) => &chain.settings().logs,
+            Self::Tcp(chain) => &chain.logs,
+        }
+    }
+}
+
 impl Listener {
     /// What has to be looked for in the first bytes of a connection before [`Self::chain`] can be asked.
     #[must_use]
@@ -132,6 +143,18 @@ impl Listener {
             Some(at) => Some(&self.names[at]),
             None => self.default_chain.as_ref().map(|_| "default"),
         }
+    }
+
+    /// The name of that chain as it is configured, for access records; empty when it has none, or none was found.
+    #[must_use]
+    pub fn filter_chain_name(&self, peer: &Peer, detected: &Detected) -> &str {
+        self.chain_at(peer, detected).map_or(&self.default_name, |at| &self.names[at])
+    }
+
+    /// The access logs of the listener and of all its chains.
+    pub fn all_logs(&self) -> impl Iterator<Item = &Log> {
+        let chains = self.chains.iter().chain(&self.default_chain);
+        self.logs.iter().chain(chains.flat_map(|chain| chain.logs().iter()))
     }
 
     fn chain_at(&self, peer: &Peer, detected: &Detected) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use xds::{accesslog::AccessLog, filters, kind};
+use xds::{filters, kind};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     compile::{Bad, Within as _, refuse, timeout},
     dice::Dice,
     flags::{Flag, Flags},
+    log::Log,
     moment::Moment,
     peer::Peer,
     table::Table,
@@ -23,7 +24,7 @@ pub struct TcpChain {
     /// The prefix of its metrics.
     pub stat_prefix: String,
     /// Where access records go.
-    pub access_log: Vec<AccessLog>,
+    pub logs: Arc<[Log]>,
     targets: Vec<(Arc<str>, u64)>,
     total_weight: u64,
     /// Whether the cluster is named by the server name of the TLS handshake.
@@ -90,6 +91,9 @@ impl TcpChain {
             ("backoff_options", proxy.backoff_options.is_some()),
             ("proxy_protocol_tlvs", !proxy.proxy_protocol_tlvs.is_empty()),
             ("upstream_connect_mode", proxy.upstream_connect_mode != 0),
+            ("access_log_flush_interval", proxy.access_log_flush_interval.is_some()),
+            ("flush_access_log_on_connected", proxy.flush_access_log_on_connected),
+            ("access_log_options", proxy.access_log_options.is_some()),
         ])?;
         let targets: Vec<(Arc<str>, u64)> = match &proxy.cluster_specifier {
             Some(ClusterSpecifier::Cluster(cluster)) => vec![(cluster.as_str().into(), 1)],
@@ -112,7 +116,7 @@ impl TcpChain {
         };
         Ok(Self {
             stat_prefix: proxy.stat_prefix.clone(),
-            access_log: proxy.access_log.clone(),
+            logs: Log::compile_all(&proxy.access_log)?.into(),
             targets,
             total_weight,
             by_server_name,
@@ -128,7 +132,7 @@ impl TcpChain {
     pub(crate) fn responding(response: Vec<u8>) -> Self {
         Self {
             stat_prefix: String::new(),
-            access_log: Vec::new(),
+            logs: Arc::default(),
             targets: Vec::new(),
             total_weight: 0,
             by_server_name: false,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 use traffic::{
-    Answer, Attempt, Fault, Flag, Flags, Forward, Head, Host, Next, Outcome, ResponseFacts, Seat,
-    Side, Tunnel, Upstream,
+    Answer, Attempt, Fault, Flags, Forward, Head, Host, Next, Outcome, ResponseFacts, Seat, Side,
+    Tunnel, Upstream,
 };
 
 use super::deadlines::Deadlines;
@@ -171,6 +171,8 @@ impl Run<'_> {
         if !mirrored {
             mirror::send(self, &effort.outgoing, &body);
         }
+        let completed = deadlines.completed().map(|at| at.duration_since(self.started));
+        record.note(|notes| notes.sent(completed));
         match end {
             End::Over(Disposition::Upgraded(upgraded)) if upgraded.client.is_some() => {
                 tunnel::carry(body.into_source(), *upgraded, self.forward.idle_timeout()).await;
@@ -180,6 +182,7 @@ impl Run<'_> {
             End::Failed(fault, flags, attempts) => {
                 // The responder is only taken when a response is sent, which is no failure.
                 let Some(responder) = responder else { return Disposition::Close };
+                record.unsent(&effort.outgoing);
                 let failure = (&fault, flags, attempts);
                 match self.fixed(&effort, failure) {
                     Some(answer) => self.answer(&answer, body, responder, record).await,
@@ -264,6 +267,7 @@ impl Run<'_> {
             let now = worker.shared.clock.now();
             self.forward.edit_attempt(&mut effort.outgoing, (now, &attempt));
         }
+        record.attempt(attempt.number());
         let tunnel = self.forward.tunnel();
         let Some(waiting) = responder.as_mut() else { return End::Left };
         let want = Want {
@@ -282,6 +286,7 @@ impl Run<'_> {
         let (seat, tube) = match reached {
             Ok(reached) => reached,
             Err((fault, seat)) => {
+                record.unreached(seat.as_ref(), &fault);
                 effort.host = seat.as_ref().map(Seat::shared_host).cloned();
                 return self.settle_fault(*attempt, effort, fault, seat.as_ref());
             }
@@ -309,6 +314,7 @@ impl Run<'_> {
         (responder, record): (&mut Option<Responder<'_>>, &mut Record),
     ) -> End {
         let outgoing = &effort.outgoing;
+        record.reached(&seat, outgoing, || tube.end());
         match tube {
             Tube::H1 { lease, .. } if self.forward.tunnel() == Tunnel::Terminate => {
                 let response = Response { status: 200, ..Response::default() };
@@ -404,7 +410,10 @@ impl Run<'_> {
             Arrived::Head if response.status == 101 && !tunnel.opens_with(101) => {
                 Some(io::Error::new(io::ErrorKind::InvalidData, "an upgrade nobody asked for"))
             }
-            Arrived::Head => None,
+            Arrived::Head => {
+                record.note_time(|times| &mut times.answered);
+                None
+            }
             Arrived::Closed => Some(io::ErrorKind::ConnectionReset.into()),
             Arrived::Broken(error) => Some(error),
             Arrived::Late(fault) => {
@@ -513,10 +522,11 @@ impl Run<'_> {
                 || (self.request.http10 && size == Size::Unknown),
         };
         let Ok(mut sink) = responder.send(&mut response, size, manner) else {
-            record.flags.insert(Flag::DownstreamConnectionTermination);
+            record.broke_off();
             self.report(effort, seat, &Outcome::Cancelled);
             return Done::dropped(End::Over(Disposition::Close));
         };
+        record.responding(&mut response, manner.close && !self.request.http2);
         let mut trailers = None;
         let bytes = record.sent.clone();
         let sent = send_body(
@@ -527,13 +537,12 @@ impl Run<'_> {
             (&bytes, &mut trailers),
         )
         .await;
-        if let Some(status) = trailers.as_ref().and_then(grpc_status) {
-            record.grpc_status = Some(status);
-        }
+        record.grpc_status = trailers.as_ref().and_then(grpc_status).or(record.grpc_status);
+        record.responded(trailers);
         let fault = match sent {
             Sent::Whole => None,
             Sent::Left => {
-                record.flags.insert(Flag::DownstreamConnectionTermination);
+                record.broke_off();
                 self.report(effort, seat, &Outcome::Cancelled);
                 return Done::dropped(End::Over(Disposition::Close));
             }
@@ -547,7 +556,7 @@ impl Run<'_> {
         if let Some(fault) = fault {
             // The client must not take what it has for the whole.
             sink.abort();
-            record.flags = record.flags.union(fault.flags());
+            record.cut_off(&fault);
             self.report(effort, seat, &outcome_of(&fault));
             return Done::dropped(End::Over(Disposition::Close));
         }
@@ -597,10 +606,12 @@ impl Run<'_> {
             self.worker.date.now(|date| response.fields.append("date", date.as_bytes()));
         }
         self.report(effort, seat, &Outcome::Response { status: response.status, headers: &[] });
-        match responder.switch(&mut response).await {
+        let switched = responder.switch(&mut response).await;
+        record.responding(&mut response, false);
+        match switched {
             Ok(client) => After::Switch(client),
             Err(_) => {
-                record.flags.insert(Flag::DownstreamConnectionTermination);
+                record.broke_off();
                 After::Drop
             }
         }

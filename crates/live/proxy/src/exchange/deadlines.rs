@@ -90,6 +90,11 @@ impl Deadlines {
         self.attempt_begins();
     }
 
+    /// When the request was complete; `None` while it is not.
+    pub(crate) fn completed(&self) -> Option<Instant> {
+        self.complete.get()
+    }
+
     /// How long ago the request was complete; `None` while it is not.
     pub(crate) fn since_complete(&self) -> Option<Duration> {
         self.complete.get().map(|complete| complete.elapsed())

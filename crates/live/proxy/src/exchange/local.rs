@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use traffic::{Answer, Flag};
+use traffic::Answer;
 
 use super::{Disposition, Downstream};
 use crate::fields::{Request, Response};
@@ -23,6 +23,7 @@ pub(crate) async fn answer(
 ) -> Disposition {
     record.status = answer.status;
     record.flags = record.flags.union(answer.flags);
+    record.note(|notes| notes.details = answer.details.clone());
     if !answer.cluster.is_empty() {
         record.cluster = Some(answer.cluster.as_str().into());
     }
@@ -38,6 +39,10 @@ pub(crate) async fn answer(
     // Who is answered before the request is whole is not waited for; on HTTP/1 that costs the connection.
     let was_whole = body.is_read() || answer.delay.is_some();
     body.skip_arrived().await;
+    if body.is_read() {
+        let so_far = record.started.elapsed();
+        record.note(|notes| _ = notes.times.request.get_or_insert(so_far));
+    }
     let mut response = Response { status: answer.status, ..Response::default() };
     for (name, value) in &answer.headers {
         response.fields.append(name, value);
@@ -67,15 +72,22 @@ pub(crate) async fn answer(
     let Ok(mut sink) = responder.send(&mut response, size, manner) else {
         return Disposition::Close;
     };
+    record.note_time(|times| &mut times.responding);
+    record.note(|notes| {
+        if size == Size::Empty && answer.header("content-length").is_none() {
+            // The codec's own, which is no header of the answer.
+            response.fields.remove("content-length");
+        }
+        notes.responded_with(&mut response, manner.close && !request.http2);
+    });
     if !bodiless && size != Size::Empty {
         record.sent.set(answer.body.len() as u64);
         if sink.data(Bytes::copy_from_slice(&answer.body)).await.is_err() {
-            record.flags.insert(Flag::DownstreamConnectionTermination);
+            record.broke_off();
             return Disposition::Close;
         }
     }
-    if sink.finish(None).await.is_err() || close {
-        return Disposition::Close;
-    }
-    Disposition::KeepAlive
+    let whole = sink.finish(None).await.is_ok();
+    record.note_time(|times| &mut times.responded);
+    if whole && !close { Disposition::KeepAlive } else { Disposition::Close }
 }

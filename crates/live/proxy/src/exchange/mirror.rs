@@ -122,7 +122,7 @@ async fn deliver(worker: &Rc<Worker>, copy: Copy) {
         }
         Tube::H2(mut lease) => {
             let mut request = copy.request;
-            sent_by(&mut request, lease.local);
+            sent_by(&mut request, lease.local.map(|local| local.ip()));
             let Ok(request) = crate::h2::to_request(&request) else { return };
             let Ok((future, sending)) = lease.send.send_request(request, empty) else { return };
             let sink = if empty { Sink::Closed } else { Sink::H2(sending) };

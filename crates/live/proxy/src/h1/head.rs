@@ -20,6 +20,16 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Why, as access records tell it in Envoy's words.
+    pub(crate) fn details(self) -> &'static str {
+        match self {
+            Fault::Malformed => "http1.codec_error",
+            Fault::TooLarge => "http1.headers_too_large",
+            Fault::UnknownCoding => "http1.invalid_transfer_encoding",
+            Fault::Version => "low_version",
+        }
+    }
+
     /// The status that tells the client.
     pub(crate) fn status(self) -> u16 {
         match self {

@@ -30,4 +30,25 @@ pub struct MeshConfig {
     pub export_routings: Vec<String>,
     /// `exportTo` of DestinationRules that say nothing.
     pub export_policies: Vec<String>,
+    /// The access log of all proxies.
+    pub log: LogFile,
+}
+
+/// An access log that every proxy keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogFile {
+    /// Where it is written; `None` is nowhere.
+    pub file: Option<String>,
+    /// What a record looks like; `None` is Istio's own format.
+    pub format: Option<String>,
+    /// Whether records are JSON.
+    pub json: bool,
+    /// Whether connections that no filter chain serves leave a record.
+    pub of_connections: bool,
+}
+
+impl Default for LogFile {
+    fn default() -> LogFile {
+        LogFile { file: None, format: None, json: false, of_connections: true }
+    }
 }

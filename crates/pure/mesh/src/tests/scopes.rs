@@ -247,7 +247,7 @@ h2UpgradePolicy: UPGRADE
 protocolDetectionTimeout: 250ms
 rootNamespace: istio-system
 enableAutoMtls: true
-accessLogFile: /dev/stdout
+ingressClass: other
 ",
     );
     script.istio(
@@ -277,7 +277,7 @@ accessLogFile: /dev/stdout
         |name: &str| told.routes("9080", name)[0]["route"]["retryPolicy"]["numRetries"].clone();
     assert_eq!((retries("reviews"), retries("ratings")), (json!(7), json!(1)));
     assert_eq!(told.listener("virtualInbound")["listenerFiltersTimeout"], "0.250s");
-    assert_eq!(script.findings(), ["LAT0001 data.mesh: accessLogFile"]);
+    assert_eq!(script.findings(), ["LAT0001 data.mesh: ingressClass"]);
 }
 
 #[test]

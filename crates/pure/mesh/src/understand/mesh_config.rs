@@ -36,6 +36,11 @@ pub(super) fn mesh_config(world: &World, findings: &mut Vec<Finding>) -> MeshCon
     for (name, value) in &fields {
         field(&mut notes, &mut config, name, value);
     }
+    let format = config.log.format.as_ref().filter(|_| config.log.json);
+    if let Some(Err(why)) = format.map(|text| serde_json::from_str::<Map<String, Value>>(text)) {
+        let text = format!("it is no JSON object, so Istio's own format holds: {why}");
+        notes.wrong(&format!("{PATH}: accessLogFormat"), text);
+    }
     config
 }
 
@@ -73,6 +78,14 @@ fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Val
             let time = notes.duration(&path, text().as_ref());
             config.dns_refresh = time.filter(|time| !time.is_zero());
         }
+        "accessLogFile" => config.log.file = text().filter(|file| !file.is_empty()),
+        "accessLogFormat" => config.log.format = text().filter(|format| !format.is_empty()),
+        "accessLogEncoding" => match value.as_str() {
+            Some("TEXT") => config.log.json = false,
+            Some("JSON") => config.log.json = true,
+            _ => drop(notes.wrong(&path, format!("{value} is neither TEXT nor JSON"))),
+        },
+        "disableEnvoyListenerLog" => config.log.of_connections = *value != Value::Bool(true),
         "defaultServiceExportTo" => config.export_services = words(value),
         "defaultVirtualServiceExportTo" => config.export_routings = words(value),
         "defaultDestinationRuleExportTo" => config.export_policies = words(value),

@@ -1,10 +1,9 @@
 //! The settings of a connection manager.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use xds::{
-    accesslog::AccessLog,
     core,
     filters::{HttpConnectionManager, http_connection_manager as proto},
 };
@@ -12,6 +11,7 @@ use xds::{
 use crate::{
     compile::{Bad, Within as _, cidr, refuse, timeout},
     edits::{Action, Edit, Value},
+    log::Log,
     path::{EscapedSlashes, Normalization},
     peer::Peer,
 };
@@ -119,7 +119,7 @@ pub struct HttpSettings {
     /// Limits of HTTP/2.
     pub http2: Http2Settings,
     /// Where access records go.
-    pub access_log: Vec<AccessLog>,
+    pub logs: Arc<[Log]>,
     /// How requests are traced; `None` when they are not.
     pub tracing: Option<Box<proto::Tracing>>,
     /// Whether the router keeps its `x-envoy-…` headers to itself.
@@ -185,7 +185,7 @@ impl Default for HttpSettings {
             proxy_100_continue: false,
             underscores: Underscores::Allow,
             http2: Http2Settings::default(),
-            access_log: Vec::new(),
+            logs: Arc::default(),
             tracing: None,
             suppress_envoy_headers: false,
             use_remote_address: false,
@@ -229,6 +229,9 @@ impl HttpSettings {
             ("forward_client_cert_matcher", manager.forward_client_cert_matcher.is_some()),
             ("forward_proto_config", manager.forward_proto_config.is_some()),
             ("proxy_status_config", manager.proxy_status_config.is_some()),
+            ("access_log_flush_interval", manager.access_log_flush_interval.is_some()),
+            ("flush_access_log_on_new_request", manager.flush_access_log_on_new_request),
+            ("access_log_options", manager.access_log_options.is_some()),
         ])?;
         let mut settings = Self::default();
         settings.read_protocols(manager)?;
@@ -364,7 +367,7 @@ impl HttpSettings {
             matching: manager.strip_matching_host_port,
             dot: manager.strip_trailing_host_dot,
         };
-        self.access_log.clone_from(&manager.access_log);
+        self.logs = Log::compile_all(&manager.access_log)?.into();
         self.tracing = manager.tracing.clone().map(Box::new);
         Ok(())
     }

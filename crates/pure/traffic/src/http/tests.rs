@@ -604,7 +604,7 @@ fn a_fault_becomes_an_answer_of_the_route() {
     let forward = forward(&chain, "GET http://x/");
     let flags = Flag::UpstreamRetryLimitExceeded.into();
     let answer = fault_answer(&forward, &crate::Fault::NoHealthyUpstream, flags);
-    assert_eq!((answer.status, answer.flags.to_string().as_str()), (503, "UH,URX"));
+    assert_eq!((answer.status, answer.flags.to_string().as_str()), (503, "URX,UH"));
     assert_eq!((&*answer.body, answer.route.as_str()), (&b"no healthy upstream"[..], "r"));
     assert_eq!(answer.header("x-a"), Some(&b"1"[..]));
     assert_eq!(answer.header("x-envoy-upstream-service-time"), None);

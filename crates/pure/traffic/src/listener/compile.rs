@@ -12,6 +12,7 @@ use crate::{
     http::{Filter, FilterKind, HttpChain, HttpSettings, RouteSource},
     inject::FaultPolicy,
     listener::{Chain, Direction, Inspector, Listener, Predicate},
+    log::Log,
     route::Routes,
     tcp::TcpChain,
 };
@@ -49,6 +50,7 @@ impl Listener {
             names.push(chain.name.clone());
         }
         let default_chain = listener.default_filter_chain.as_ref();
+        let default_name = default_chain.map(|chain| chain.name.clone()).unwrap_or_default();
         let default_chain = default_chain.map(Chain::compile).transpose();
         let default_chain = default_chain.within("default_filter_chain")?.map(Arc::new);
         if chains.is_empty() && default_chain.is_none() {
@@ -66,7 +68,7 @@ impl Listener {
             restores_original_dst: restores || listener.use_original_dst.unwrap_or(false),
             transparent: listener.transparent.unwrap_or(false),
             stat_prefix: listener.stat_prefix.clone(),
-            access_log: listener.access_log.clone(),
+            logs: Log::compile_all(&listener.access_log)?.into(),
             direction: match listener.traffic_direction() {
                 core::TrafficDirection::Unspecified => Direction::Unspecified,
                 core::TrafficDirection::Inbound => Direction::Inbound,
@@ -80,6 +82,7 @@ impl Listener {
             chains,
             names,
             default_chain,
+            default_name,
         })
     }
 
@@ -300,6 +303,7 @@ fn compile_http_filter(filter: &filters::HttpFilter) -> Result<HttpFilter, Bad> 
             ("strict_check_headers", !router.strict_check_headers.is_empty()),
             ("upstream_http_filters", !router.upstream_http_filters.is_empty()),
             ("respect_expected_rq_timeout", router.respect_expected_rq_timeout),
+            ("upstream_log", !router.upstream_log.is_empty()),
         ])?;
         return Ok(HttpFilter::Router(router));
     }
