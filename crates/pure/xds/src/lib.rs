@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod cncf;
 pub mod core;
 pub mod discovery;
+pub mod dynamic;
 pub mod endpoint;
 pub mod filters;
 pub mod json;

@@ -4,7 +4,7 @@ use prost::Message;
 use serde_json::Value;
 
 use crate::{
-    Named, accesslog, admin, bootstrap, cluster, cncf, core, endpoint, filters,
+    Named, accesslog, admin, bootstrap, cluster, cncf, core, dynamic, endpoint, filters,
     json::{Error, Json},
     kind, listener, metrics, rbac, route, tls, trace, wkt,
 };
@@ -65,6 +65,7 @@ static ENTRIES: &[Entry] = &[
     message::<admin::UpdateFailureState>(),
     message::<bootstrap::Bootstrap>(),
     message::<cluster::Cluster>(),
+    message::<dynamic::KeyValueStoreConfig>(),
     message::<core::TypedExtensionConfig>(),
     message::<endpoint::ClusterLoadAssignment>(),
     message::<listener::Listener>(),
@@ -101,6 +102,10 @@ static ENTRIES: &[Entry] = &[
     message::<cluster::AggregateClusterResource>(),
     message::<cluster::ClusterConfig>(),
     message::<cluster::DnsCluster>(),
+    message::<dynamic::ClusterConfig>(),
+    message::<dynamic::SubClustersConfig>(),
+    message::<dynamic::DnsCacheCircuitBreakers>(),
+    message::<dynamic::DnsCacheConfig>(),
     message::<filters::LocalClusterRateLimit>(),
     message::<filters::LocalRateLimitDescriptor>(),
     message::<filters::RateLimitDescriptor>(),
@@ -118,6 +123,9 @@ static ENTRIES: &[Entry] = &[
     message::<filters::Cors>(),
     message::<filters::CorsPolicy>(),
     message::<filters::CsrfPolicy>(),
+    message::<dynamic::FilterConfig>(),
+    message::<dynamic::PerRouteConfig>(),
+    message::<dynamic::SubClusterConfig>(),
     message::<filters::AuthorizationRequest>(),
     message::<filters::AuthorizationResponse>(),
     message::<filters::BufferSettings>(),
@@ -183,6 +191,7 @@ static ENTRIES: &[Entry] = &[
     message::<filters::MongoProxy>(),
     message::<filters::network_rbac::Rbac>(),
     message::<filters::SniCluster>(),
+    message::<dynamic::SniFilterConfig>(),
     message::<filters::TcpProxy>(),
     message::<accesslog::Metadata>(),
     message::<accesslog::ReqWithoutQuery>(),

@@ -7,8 +7,8 @@ use prost::Message;
 use serde_json::Value;
 
 use crate::{
-    Named, accesslog, admin, bootstrap, cluster, cncf, core, discovery, endpoint, filters, json,
-    kind, listener, metrics, rbac, route, sample::Sample, tls, trace,
+    Named, accesslog, admin, bootstrap, cluster, cncf, core, discovery, dynamic, endpoint, filters,
+    json, kind, listener, metrics, rbac, route, sample::Sample, tls, trace,
 };
 
 /// Variants of the largest oneof, and some more.
@@ -276,6 +276,15 @@ pairs! {
     discovery::ResourceError => envoy::service::discovery::v3::ResourceError,
     discovery::ResourceLocator => envoy::service::discovery::v3::ResourceLocator,
     discovery::ResourceName => envoy::service::discovery::v3::ResourceName,
+    dynamic::ClusterConfig => envoy::extensions::clusters::dynamic_forward_proxy::v3::ClusterConfig,
+    dynamic::DnsCacheCircuitBreakers => envoy::extensions::common::dynamic_forward_proxy::v3::DnsCacheCircuitBreakers,
+    dynamic::DnsCacheConfig => envoy::extensions::common::dynamic_forward_proxy::v3::DnsCacheConfig,
+    dynamic::FilterConfig => envoy::extensions::filters::http::dynamic_forward_proxy::v3::FilterConfig,
+    dynamic::KeyValueStoreConfig => envoy::config::common::key_value::v3::KeyValueStoreConfig,
+    dynamic::PerRouteConfig => envoy::extensions::filters::http::dynamic_forward_proxy::v3::PerRouteConfig,
+    dynamic::SniFilterConfig => envoy::extensions::filters::network::sni_dynamic_forward_proxy::v3::FilterConfig,
+    dynamic::SubClusterConfig => envoy::extensions::filters::http::dynamic_forward_proxy::v3::SubClusterConfig,
+    dynamic::SubClustersConfig => envoy::extensions::clusters::dynamic_forward_proxy::v3::SubClustersConfig,
     endpoint::ClusterLoadAssignment => envoy::config::endpoint::v3::ClusterLoadAssignment,
     endpoint::ClusterStats => envoy::config::endpoint::v3::ClusterStats,
     endpoint::Endpoint => envoy::config::endpoint::v3::Endpoint,
