@@ -1,6 +1,6 @@
 //! Keeps the addresses of named hosts fresh: what clusters of DNS names need looked up, looked up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +23,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
     loop {
         let lookups = shared.upstreams.lookups();
-        due.retain(|(cluster, name), _| {
-            lookups.iter().any(|lookup| lookup.cluster == *cluster && lookup.name == *name)
-        });
+        let wanted: BTreeSet<(&str, &str)> =
+            lookups.iter().map(|lookup| (&*lookup.cluster, lookup.name.as_str())).collect();
+        due.retain(|(cluster, name), _| wanted.contains(&(&**cluster, name.as_str())));
+        drop(wanted);
         let now = Instant::now();
         for lookup in lookups {
             let key = (lookup.cluster.clone(), lookup.name.clone());

@@ -83,11 +83,16 @@ pub(crate) async fn pick(
         upstream.pick(now, permit, attempt, &mut worker.dice.borrow_mut())
     };
     let picked = pick();
-    if !matches!(picked, Err(Refusal::NoHealthyHost)) || !upstream.awaits_names() {
+    let unknown = matches!(picked, Err(Refusal::NoHealthyHost | Refusal::NotResolved));
+    if !unknown || !upstream.awaits_names(attempt) {
         return picked;
     }
+    if attempt.named().is_some() {
+        // The request may have brought a name that nobody asked for before.
+        worker.shared.changed.notify_one();
+    }
     let looked_up = async {
-        while upstream.awaits_names() {
+        while upstream.awaits_names(attempt) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     };

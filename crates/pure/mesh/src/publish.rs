@@ -5,6 +5,7 @@
 
 mod action;
 mod cluster;
+mod dynamic;
 mod endpoint;
 mod extras;
 mod gateway;
@@ -28,6 +29,7 @@ use xds::listener::Listener;
 use xds::route::RouteConfiguration;
 use xds::snapshot::Snapshot;
 
+use crate::model::Resolution;
 use crate::view::{NodeKind, Outbound, View};
 pub use cluster::cluster_name;
 
@@ -47,12 +49,15 @@ pub(crate) const INBOUND_PORT: u16 = 15006;
 struct Sight<'a> {
     view: &'a View,
     by_host: BTreeMap<&'a str, &'a Outbound>,
+    /// Some service is looked up by the name in each request.
+    looks_up: bool,
 }
 
 impl<'a> Sight<'a> {
     fn new(view: &'a View) -> Sight<'a> {
         let by_host = view.outbound.iter().map(|one| (one.service.host.as_str(), one)).collect();
-        Sight { view, by_host }
+        let by_request = |one: &Outbound| one.service.resolution == Resolution::ByRequest;
+        Sight { view, by_host, looks_up: view.outbound.iter().any(by_request) }
     }
 
     fn service(&self, host: &str) -> Option<&'a Outbound> {

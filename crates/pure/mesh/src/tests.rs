@@ -2,6 +2,7 @@
 
 mod entries;
 mod extras;
+mod fields;
 mod findings;
 mod gateway;
 mod logs;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
+    cluster::Named,
     dice::Dice,
     fault::Outcome,
     flags::{Flag, Flags},
@@ -23,6 +24,7 @@ pub struct Attempt {
     tried: Vec<(HostId, u32)>,
     hash: Option<u64>,
     destination: Option<SocketAddr>,
+    named: Option<Named>,
     /// Counts in the breaker for retries, as long as this attempt lives.
     retrying: Option<Retrying>,
 }
@@ -60,8 +62,15 @@ impl Attempt {
             tried: Vec::new(),
             hash,
             destination,
+            named: None,
             retrying: None,
         }
+    }
+
+    /// The same, for a cluster that looks up what the request names.
+    pub(crate) fn to(mut self, named: Option<Named>) -> Self {
+        self.named = named;
+        self
     }
 
     /// Counts from 1.
@@ -86,6 +95,12 @@ impl Attempt {
     #[must_use]
     pub const fn destination(&self) -> Option<SocketAddr> {
         self.destination
+    }
+
+    /// The host that the request names, for clusters that look it up.
+    #[must_use]
+    pub const fn named(&self) -> Option<&Named> {
+        self.named.as_ref()
     }
 
     /// How often a host is picked anew because an attempt went there before.

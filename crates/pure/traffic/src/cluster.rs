@@ -1,6 +1,7 @@
 //! Clusters as they are configured: how hosts are found, picked, dialled and judged.
 
 mod compile;
+mod dynamic;
 mod endpoints;
 mod extras;
 mod fallback;
@@ -9,6 +10,7 @@ mod slow_start;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+pub use dynamic::{Named, Names};
 pub use endpoints::{Endpoint, Endpoints, Health, Locality, Place};
 pub use fallback::{Fallback, FixedAnswer};
 pub(crate) use slow_start::SlowStart;
@@ -88,6 +90,8 @@ pub enum Discovery {
     LogicalDns,
     /// They are a resource of this name.
     Eds(Arc<str>),
+    /// They are the names that requests bring, looked up as they come.
+    Named(Names),
     /// Each connection goes where its downstream wanted to go.
     OriginalDst {
         /// The port that is dialled instead.

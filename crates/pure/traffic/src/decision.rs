@@ -10,7 +10,7 @@ use crate::{
     access::Permit,
     answer::Answer,
     attempt::Attempt,
-    cluster::FixedAnswer,
+    cluster::{FixedAnswer, Named},
     cors::Grant,
     edits::{self, Action, Edit, Editable, EditableHead, Headers, Outside, Value},
     fault::Fault,
@@ -64,6 +64,7 @@ pub struct Forward {
     pub(crate) set_cookie: Option<String>,
     pub(crate) retry: Option<Arc<RetryPolicy>>,
     pub(crate) destination: Option<SocketAddr>,
+    pub(crate) named: Option<Named>,
     pub(crate) cors: Option<Grant>,
     /// Counts among the requests that suffer, until this one is over.
     #[expect(dead_code, reason = "it counts by being there")]
@@ -254,6 +255,7 @@ impl Forward {
     #[must_use]
     pub fn first_attempt(&self, now: Moment) -> Attempt {
         Attempt::first(now, self.retry_policy().cloned(), self.hash, self.destination)
+            .to(self.named.clone())
     }
 
     /// Makes the request what leaves for the first attempt: all edits, in Envoy's order. `Err` says what no codec may send.

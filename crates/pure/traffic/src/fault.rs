@@ -120,6 +120,8 @@ pub enum Fault {
         /// What is wrong with it, and its name.
         what: Box<str>,
     },
+    /// The cluster looks up what requests name, and knows too many names already.
+    TooManyNames,
 }
 
 impl Fault {
@@ -166,7 +168,9 @@ impl Fault {
             Self::InvalidHeader { .. } => Flag::DownstreamProtocolError,
             Self::StreamIdle { .. } => Flag::StreamIdleTimeout,
             Self::BadRequest => Flag::DownstreamProtocolError,
-            Self::DurationOver { .. } | Self::RequestTimeout => return Flags::NONE,
+            Self::DurationOver { .. } | Self::RequestTimeout | Self::TooManyNames => {
+                return Flags::NONE;
+            }
         };
         flag.into()
     }
@@ -209,6 +213,8 @@ impl Fault {
                 let what = what.replace(' ', "_");
                 return Cow::Owned(format!("filter_removed_required_request_headers{{{what}}}"));
             }
+            Self::TooManyNames => return Cow::Borrowed("dns_cache_overflow"),
+            Self::NotResolved => return Cow::Borrowed("dns_resolution_failure"),
             Self::ConnectFailed { reason } if !reason.is_empty() => {
                 let reason: String =
                     reason.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
@@ -216,7 +222,7 @@ impl Fault {
                     "upstream_reset_before_response_started{{remote_connection_failure|{reason}}}"
                 ));
             }
-            Self::ConnectFailed { .. } | Self::NotResolved => "remote_connection_failure",
+            Self::ConnectFailed { .. } => "remote_connection_failure",
             Self::ConnectTimeout => "connection_timeout",
             Self::Terminated { .. } => "connection_termination",
             Self::Reset { .. } => "remote_reset",
@@ -258,7 +264,9 @@ impl Fault {
         };
         let body: Cow<'static, str> = match self {
             // What the transport said is for the access record: it tells strangers about the inside.
-            Self::ConnectFailed { .. } | Self::NotResolved => reset("remote connection failure"),
+            Self::ConnectFailed { .. } => reset("remote connection failure"),
+            Self::NotResolved => Cow::Borrowed("DNS resolution failure"),
+            Self::TooManyNames => Cow::Borrowed("DNS cache overflow"),
             Self::ConnectTimeout => reset("connection timeout"),
             Self::Terminated { .. } => reset("connection termination"),
             Self::Reset { .. } => reset("remote reset"),
@@ -298,6 +306,8 @@ mod tests {
         let table = [
             (Fault::NoHealthyUpstream, 503, "UH", "no_healthy_upstream"),
             (Fault::NoCluster, 503, "NC", "cluster_not_found"),
+            (Fault::NotResolved, 503, "DF", "dns_resolution_failure"),
+            (Fault::TooManyNames, 503, "-", "dns_cache_overflow"),
             (Fault::Overflow, 503, "UO", "upstream_reset_before_response_started{overflow}"),
             (Fault::BreakerOpen, 503, "UO", "breaker_open"),
             (Fault::Timeout, 504, "UT", "response_timeout"),

@@ -16,7 +16,7 @@ pub(crate) use settings::{refuse_http1, split_port};
 use crate::{
     access,
     answer::Answer,
-    cluster::{Cluster, Discovery},
+    cluster::{Cluster, Discovery, Named},
     cors::{self, Grant, Verdict},
     decision::{Authority, Decision, Forward, Mirror, Tunnel},
     dice::Dice,
@@ -65,6 +65,8 @@ pub(crate) enum FilterKind {
     /// With how many requests suffer by it now.
     Fault(Arc<FaultPolicy>, Arc<AtomicU32>),
     Cors,
+    /// Names of hosts are looked up, for clusters whose hosts these are.
+    Named,
 }
 
 /// A request while it is decided.
@@ -85,6 +87,8 @@ struct Filtered {
     delay: Option<std::time::Duration>,
     flags: Flags,
     active: ActiveFault,
+    /// The authority by which the host is looked up; `None` where nobody looks it up.
+    named: Option<Authority>,
 }
 
 impl HttpChain {
@@ -309,10 +313,11 @@ impl HttpChain {
             return self.answer_to(answer, arrival, filtered.cors.as_ref());
         }
         let path = forwarding.path_rewrite.apply(head.path, &route.matcher.path);
-        let authority = match (forwarding.host_rewrite.apply(head), &chosen.host_rewrite) {
+        let mut authority = match (forwarding.host_rewrite.apply(head), &chosen.host_rewrite) {
             (Authority::Keep, Some(of_target)) => of_target.apply(head),
             (of_route, _) => of_route,
         };
+        let named = named(cluster, filtered.named, head, &mut authority);
         let may_ask = manners.is_internal;
         let retry = forwarding.retry_policy(head, may_ask);
         let per_try = forwarding.retry.as_ref().and_then(|policy| policy.per_try_timeout);
@@ -338,6 +343,7 @@ impl HttpChain {
             set_cookie: set_cookie.filter(|_| cluster.hashes()),
             retry,
             destination,
+            named,
             cors: filtered.cors,
             active: filtered.active,
             internal_only: InternalOnly::default(),
@@ -380,6 +386,12 @@ impl HttpChain {
                         answer.active = filtered.active;
                         return Err((Box::new(answer), filtered.cors));
                     }
+                }
+                FilterKind::Named => {
+                    filtered.named = Some(match own {
+                        Some(PerFilter::Named(rewrite)) => rewrite.apply(arrival.head),
+                        _ => Authority::Keep,
+                    });
                 }
                 // It looks at requests that go to a cluster only.
                 FilterKind::Cors if target.is_none() => {}
@@ -515,6 +527,26 @@ fn name(answer: &mut Answer, route: &Route, cluster: &str) {
     route.name.clone_into(&mut answer.route);
     (*route.virtual_host).clone_into(&mut answer.virtual_host);
     cluster.clone_into(&mut answer.cluster);
+}
+
+/// What a cluster shall look up, if it does. Where the filter has another name than the request, that one goes out too.
+fn named(
+    cluster: &Cluster,
+    filtered: Option<Authority>,
+    head: &Head<'_>,
+    authority: &mut Authority,
+) -> Option<Named> {
+    let Discovery::Named(_) = cluster.discovery else { return None };
+    match filtered? {
+        Authority::Rewritten(name) => {
+            let named = Named::read(&name, 80);
+            if *authority == Authority::Keep {
+                *authority = Authority::Rewritten(name);
+            }
+            named
+        }
+        _ => Named::read(head.authority, 80),
+    }
 }
 
 impl HostRewrite {

@@ -169,6 +169,8 @@ impl RetryPolicy {
                 | Fault::NoHealthyUpstream
                 | Fault::NoCluster
                 | Fault::Timeout
+                | Fault::NotResolved
+                | Fault::TooManyNames
         ) || fault.is_of_downstream()
         {
             return false;
@@ -178,7 +180,7 @@ impl RetryPolicy {
             return true;
         }
         match fault {
-            Fault::ConnectFailed { .. } | Fault::ConnectTimeout | Fault::NotResolved => {
+            Fault::ConnectFailed { .. } | Fault::ConnectTimeout => {
                 on.has(RetryOn::CONNECT_FAILURE | RetryOn::RESET_BEFORE_REQUEST)
             }
             Fault::RefusedStream => on.has(RetryOn::REFUSED_STREAM),

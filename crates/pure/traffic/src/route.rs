@@ -103,6 +103,8 @@ pub(crate) enum Action {
 pub(crate) enum PerFilter {
     Fault(Arc<FaultPolicy>),
     Cors(Arc<CorsPolicy>),
+    /// The host that is looked up, in place of the one that the request names.
+    Named(HostRewrite),
     Disabled,
     /// The filter is on, with its own configuration.
     Enabled,
@@ -156,7 +158,7 @@ pub(crate) struct Target {
 }
 
 /// What becomes of the authority.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum HostRewrite {
     Keep,
     Literal(Box<str>),

@@ -8,7 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::{
     access::{self, Permit},
     attempt::Attempt,
-    cluster::Discovery,
+    cluster::{Discovery, Named},
     compile::{Bad, Within as _, refuse, timeout},
     dice::Dice,
     flags::{Flag, Flags},
@@ -29,6 +29,8 @@ pub struct TcpChain {
     total_weight: u64,
     /// Whether the cluster is named by the server name of the TLS handshake.
     by_server_name: bool,
+    /// The port at which the host of that name is looked up, for clusters that do.
+    named_port: Option<u16>,
     idle_timeout: Option<Duration>,
     max_duration: Option<Duration>,
     max_connect_attempts: u32,
@@ -61,6 +63,7 @@ pub struct TcpForward {
     pub max_connect_attempts: u32,
     hash: Option<u64>,
     destination: Option<SocketAddr>,
+    named: Option<Named>,
 }
 
 /// A connection that is closed.
@@ -78,12 +81,16 @@ impl TcpForward {
     /// An attempt at it. TCP tries again with another host by asking for the next attempt.
     #[must_use]
     pub fn attempt(&self, now: Moment) -> Attempt {
-        Attempt::first(now, None, self.hash, self.destination)
+        Attempt::first(now, None, self.hash, self.destination).to(self.named.clone())
     }
 }
 
 impl TcpChain {
-    pub(crate) fn compile(proxy: &filters::TcpProxy, by_server_name: bool) -> Result<Self, Bad> {
+    pub(crate) fn compile(
+        proxy: &filters::TcpProxy,
+        by_server_name: bool,
+        named_port: Option<u16>,
+    ) -> Result<Self, Bad> {
         use filters::tcp_proxy::ClusterSpecifier;
         refuse(&[
             ("on_demand", proxy.on_demand.is_some()),
@@ -120,6 +127,7 @@ impl TcpChain {
             targets,
             total_weight,
             by_server_name,
+            named_port,
             idle_timeout,
             max_duration: timeout(max_duration.as_ref(), "max_downstream_connection_duration")?,
             max_connect_attempts: proxy.max_connect_attempts.unwrap_or(1).max(1),
@@ -136,6 +144,7 @@ impl TcpChain {
             targets: Vec::new(),
             total_weight: 0,
             by_server_name: false,
+            named_port: None,
             idle_timeout: None,
             max_duration: None,
             max_connect_attempts: 1,
@@ -191,6 +200,7 @@ impl TcpChain {
             max_connect_attempts: self.max_connect_attempts,
             hash,
             destination,
+            named: self.named_port.and_then(|port| Named::read(server_name?, port)),
         })
     }
 

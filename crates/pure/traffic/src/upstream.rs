@@ -7,6 +7,7 @@ mod edf;
 pub(crate) mod growth;
 mod hashing;
 mod host;
+mod named;
 mod outlier;
 mod seat;
 mod state;
@@ -23,7 +24,7 @@ use std::{
 pub(crate) use breaker::BreakerPolicy;
 pub(crate) use hashing::Hasher;
 pub use host::{Host, HostId};
-pub(crate) use outlier::OutlierPolicy;
+pub(crate) use outlier::{Errors, OutlierPolicy};
 pub use seat::{Connection, Refusal, Retrying, Seat, Waiting};
 pub use state::Lookup;
 use state::State;
@@ -202,10 +203,10 @@ impl Upstream {
         self.lock().hosts().to_vec()
     }
 
-    /// Whether some of its names were never looked up yet, so that it is too soon to say that it has no hosts.
+    /// Whether a name that the attempt needs was never looked up yet, so that it is too soon to say that there is no host.
     #[must_use]
-    pub fn awaits_names(&self) -> bool {
-        self.lock().awaits_names()
+    pub fn awaits_names(&self, attempt: &Attempt) -> bool {
+        self.lock().awaits_names(attempt)
     }
 
     /// Picks a host for an attempt. To the balancer the seat is one active request until it is dropped; the circuit breaker
@@ -229,18 +230,28 @@ impl Upstream {
             Some(None) => return Err(Refusal::BreakerOpen),
         };
         let picked = match &state.cluster().discovery {
+            Discovery::Named(_) => match attempt.named() {
+                Some(named) => state.by_name(now, named, &self.stats),
+                None => Err(Refusal::NoHealthyHost),
+            },
             Discovery::OriginalDst { port, .. } => {
                 let port = *port;
-                state.original(now, attempt.destination(), port, &self.stats)
+                let host = state.original(now, attempt.destination(), port, &self.stats);
+                host.ok_or(Refusal::NoHealthyHost)
             }
-            _ => state.pick(now, attempt, dice, &self.stats),
+            _ => state.pick(now, attempt, dice, &self.stats).ok_or(Refusal::NoHealthyHost),
         };
-        let Some(host) = picked else {
-            if let Some((breaker, admission)) = state.breaker().zip(admission) {
-                breaker.release(admission.ticket);
+        let host = match picked {
+            Ok(host) => host,
+            Err(refusal) => {
+                if let Some((breaker, admission)) = state.breaker().zip(admission) {
+                    breaker.release(admission.ticket);
+                }
+                if refusal == Refusal::NoHealthyHost {
+                    self.stats.upstream_cx_none_healthy.add(1);
+                }
+                return Err(refusal);
             }
-            self.stats.upstream_cx_none_healthy.add(1);
-            return Err(Refusal::NoHealthyHost);
         };
         let outlier = state.outlier_policy();
         drop(state);

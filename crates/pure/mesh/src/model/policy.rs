@@ -253,6 +253,8 @@ pub struct Outlier {
     pub min_health_percent: u32,
     /// One host is ejected even where that is more than the largest share.
     pub at_least_one: bool,
+    /// The status codes that count as errors; empty is every one from 500.
+    pub error_codes: Vec<u32>,
 }
 
 /// TLS that the client starts.

@@ -128,10 +128,12 @@ pub enum Resolution {
     Dns,
     /// By DNS, one that it gives, for new connections.
     DnsRoundRobin,
+    /// By DNS, of the name in each request.
+    ByRequest,
 }
 
 impl Resolution {
-    /// Whether the proxy asks DNS.
+    /// Whether the proxy asks DNS for names that the configuration holds.
     #[must_use]
     pub fn is_dns(self) -> bool {
         matches!(self, Resolution::Dns | Resolution::DnsRoundRobin)

@@ -15,7 +15,7 @@ use xds::wkt::Struct;
 
 use super::traffic;
 use super::wire::{address, ads, config_path, metadata, socket_address, span};
-use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, endpoint, extras};
+use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, dynamic, endpoint, extras};
 use crate::model::policy::Algorithm;
 use crate::model::{MeshConfig, Policy, Port, Resolution, Service, Traffic};
 use crate::view::{Inbound, Outbound, View};
@@ -23,7 +23,7 @@ use crate::view::{Inbound, Outbound, View};
 /// Time to connect, if nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two questions to DNS, if an answer says nothing.
-const DNS_REFRESH: Duration = Duration::from_secs(60);
+pub(super) const DNS_REFRESH: Duration = Duration::from_secs(60);
 /// Source address of connections that must not be redirected again.
 const INBOUND_SOURCE: &str = "127.0.0.6";
 
@@ -81,6 +81,9 @@ fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &m
         said.filter_metadata.insert("lateen".to_owned(), Struct::from(&extras));
     }
     cluster.metadata = Some(said);
+    if one.service.resolution == Resolution::ByRequest {
+        cluster.cluster_discovery_type = Some(dynamic::cluster_type(&view.mesh));
+    }
     match kind {
         DiscoveryType::OriginalDst => {}
         DiscoveryType::Eds => {
@@ -97,7 +100,7 @@ fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &m
         protocol: port.protocol,
         // What is outside of the mesh has no sidecar that would take an upgrade.
         sidecar: view.is_sidecar() && !one.service.external,
-        hosts: (!one.service.resolution.is_dns()).then_some(hosts),
+        hosts: knows_hosts(one.service.resolution).then_some(hosts),
         mesh: &view.mesh,
     };
     traffic::apply(&mut cluster, &traffic, &target);
@@ -114,16 +117,25 @@ fn discovery(
     let direct = service.headless
         || service.resolution == Resolution::Dialled
         || algorithm == Some(Algorithm::Passthrough);
+    // Its type is Envoy's own; like here, the cluster itself picks the host.
+    if service.resolution == Resolution::ByRequest {
+        return DiscoveryType::OriginalDst;
+    }
     // A gateway is not where the client dialled to, so there is no original destination to take.
     if direct && view.is_sidecar() {
         return DiscoveryType::OriginalDst;
     }
     match service.resolution {
-        Resolution::Endpoints | Resolution::Dialled => DiscoveryType::Eds,
+        Resolution::Endpoints | Resolution::Dialled | Resolution::ByRequest => DiscoveryType::Eds,
         // Envoy takes this type with exactly one name.
         Resolution::DnsRoundRobin if hosts == 1 => DiscoveryType::LogicalDns,
         Resolution::Dns | Resolution::DnsRoundRobin => DiscoveryType::StrictDns,
     }
+}
+
+/// Whether the hosts of a service are known here, and not to the proxy alone.
+fn knows_hosts(resolution: Resolution) -> bool {
+    !resolution.is_dns() && resolution != Resolution::ByRequest
 }
 
 /// How names are asked for.

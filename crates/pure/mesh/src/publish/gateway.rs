@@ -22,7 +22,7 @@ pub(super) fn gateway(view: &Sight<'_>, draft: &mut Draft) {
         // Servers that cannot share a port with the oldest are left out; findings tell.
         match port.servers.first() {
             Some(first) if first.server.is_plain_http() => {
-                draft.listeners.push(http(port));
+                draft.listeners.push(http(view, port));
                 draft.routes.push(route_table(view, port));
             }
             Some(_) => draft.listeners.extend(opaque(view, port)),
@@ -43,9 +43,10 @@ fn routes_name(port: &GatewayPort) -> String {
     }
 }
 
-fn http(port: &GatewayPort) -> Listener {
+fn http(view: &Sight<'_>, port: &GatewayPort) -> Listener {
     let name = format!("{}_{}", address(port), port.port);
-    let manager = by_name(Side::Gateway, &format!("outbound_{name}"), &routes_name(port));
+    let prefix = format!("outbound_{name}");
+    let manager = by_name(view, Side::Gateway, &prefix, &routes_name(port));
     let at = (address(port), port.port);
     listener(&name, at, TrafficDirection::Outbound, vec![chain(&name, manager)])
 }

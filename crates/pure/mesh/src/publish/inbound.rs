@@ -12,7 +12,7 @@ use super::listener::{
 use super::manager::{Side, with_routes};
 use super::outbound::detection;
 use super::route::straight;
-use super::stream::to_cluster;
+use super::stream::{to_cluster, to_cluster_within};
 use super::vhost::{configuration, virtual_host};
 use super::wire::{any_address, span};
 use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, INBOUND_PORT};
@@ -55,15 +55,16 @@ fn chains_of(one: &Inbound) -> Vec<FilterChain> {
     let http =
         || with_routes(Side::Inbound, &format!("inbound_{name}"), routes(&cluster, Some(one)));
     let at = to_port(one.port);
+    let bytes = to_cluster_within(&cluster, one.pool.as_ref());
     match one.protocol {
         Protocol::Unknown => {
             let mut is_http = is_http();
             is_http.destination_port = at.destination_port;
             let other = to_port_in_plain(one.port);
-            vec![chain_for(&name, is_http, http()), chain_for(&name, other, to_cluster(&cluster))]
+            vec![chain_for(&name, is_http, http()), chain_for(&name, other, bytes)]
         }
         protocol if protocol.is_http() => vec![chain_for(&name, at, http())],
-        _ => vec![chain_for(&name, at, to_cluster(&cluster))],
+        _ => vec![chain_for(&name, at, bytes)],
     }
 }
 

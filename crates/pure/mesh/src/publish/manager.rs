@@ -12,7 +12,9 @@ use xds::listener::Filter;
 use xds::route::RouteConfiguration;
 use xds::wkt::Any;
 
+use super::Sight;
 use super::action::{CORS, FAULT};
+use super::dynamic::{self, NAMES};
 use super::wire::{ads, network_filter, span};
 
 /// Where a connection manager stands.
@@ -27,20 +29,29 @@ pub(super) enum Side {
 }
 
 /// A connection manager whose routes come by name.
-pub(super) fn by_name(side: Side, stat_prefix: &str, routes: &str) -> Filter {
-    manager(
-        side,
-        stat_prefix,
-        RouteSpecifier::Rds(Rds { config_source: ads(), route_config_name: routes.to_owned() }),
-    )
+pub(super) fn by_name(view: &Sight<'_>, side: Side, stat_prefix: &str, routes: &str) -> Filter {
+    let routes =
+        RouteSpecifier::Rds(Rds { config_source: ads(), route_config_name: routes.to_owned() });
+    let mut filters = filters(side);
+    if view.looks_up {
+        // Before the router, which ends the list.
+        let names = filter(NAMES, &dynamic::http_filter(&view.mesh));
+        filters.insert(filters.len() - 1, names);
+    }
+    manager(side, stat_prefix, routes, filters)
 }
 
 /// A connection manager with its routes in it.
 pub(super) fn with_routes(side: Side, stat_prefix: &str, routes: RouteConfiguration) -> Filter {
-    manager(side, stat_prefix, RouteSpecifier::RouteConfig(routes))
+    manager(side, stat_prefix, RouteSpecifier::RouteConfig(routes), filters(side))
 }
 
-fn manager(side: Side, stat_prefix: &str, routes: RouteSpecifier) -> Filter {
+fn manager(
+    side: Side,
+    stat_prefix: &str,
+    routes: RouteSpecifier,
+    http_filters: Vec<HttpFilter>,
+) -> Filter {
     let details = SetCurrentClientCertDetails {
         subject: Some(true),
         dns: true,
@@ -51,7 +62,7 @@ fn manager(side: Side, stat_prefix: &str, routes: RouteSpecifier) -> Filter {
         codec_type: CodecType::Auto as i32,
         stat_prefix: stat_prefix.to_owned(),
         route_specifier: Some(routes),
-        http_filters: filters(side),
+        http_filters,
         server_header_transformation: ServerHeaderTransformation::Overwrite as i32,
         stream_idle_timeout: span(Duration::ZERO),
         use_remote_address: Some(side == Side::Gateway),

@@ -120,7 +120,7 @@ impl Anywhere {
         self.chains.service(Vec::new(), &networks, to_service(&place, &service.host));
     }
 
-    fn listener(self, view: &View, port: u16) -> Listener {
+    fn listener(self, view: &Sight<'_>, port: u16) -> Listener {
         let any = any_address(self.sample.filter(|ip| ip.is_ipv6()));
         let name = format!("{any}_{port}");
         let (by_name_of_server, whole) = (self.chains.by_name(), self.chains.is_whole());
@@ -130,7 +130,8 @@ impl Anywhere {
             filters.push(tls_inspector());
         }
         if self.http {
-            let manager = by_name(Side::Outbound, &format!("outbound_{name}"), &port.to_string());
+            let prefix = format!("outbound_{name}");
+            let manager = by_name(view, Side::Outbound, &prefix, &port.to_string());
             chains.insert(0, chain_for("", is_http(), manager));
             filters.push(http_inspector());
         }
@@ -187,7 +188,7 @@ fn opaque(
     let mut timeout = Duration::ZERO;
     if port.protocol == Protocol::Unknown {
         let routes = sniffed_name(service, port.number);
-        let manager = by_name(Side::Outbound, &format!("outbound_{name}"), &routes);
+        let manager = by_name(view, Side::Outbound, &format!("outbound_{name}"), &routes);
         chains.insert(0, chain_for("", is_http(), manager));
         filters.push(http_inspector());
         timeout = detection(view);

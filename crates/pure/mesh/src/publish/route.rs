@@ -14,7 +14,7 @@ use super::matching;
 use super::wire::{config_path, metadata};
 use crate::model::policy::HashOn;
 use crate::model::route::{Action, Destination, Forward, HeaderEdits, HttpMatch, Weighted};
-use crate::model::{HttpRule, Origin, Routing};
+use crate::model::{HttpRule, Origin, Resolution, Routing, Target};
 
 /// Where routes are made for.
 pub(super) struct Place<'a> {
@@ -43,6 +43,22 @@ impl Place<'_> {
             _ => None,
         };
         to.port.or_else(only).unwrap_or(self.port)
+    }
+
+    /// Whether the destination is looked up by the name in each request.
+    fn is_by_request(&self, to: &Destination) -> bool {
+        let service = self.view.service(&to.host).map(|one| &one.service);
+        service.is_some_and(|one| one.resolution == Resolution::ByRequest)
+    }
+
+    /// The port of the host that a destination looks up by request; `None` for other destinations.
+    pub(super) fn port_by_request(&self, to: &Destination) -> Option<u16> {
+        let service = &self.view.service(&to.host).filter(|_| self.is_by_request(to))?.service;
+        let port = self.destination_port(to);
+        match service.port(port).map(|port| &port.target) {
+            Some(Target::Number(target)) => Some(*target),
+            _ => Some(port),
+        }
     }
 
     /// What is hashed to pick a host of the destination.
@@ -161,6 +177,14 @@ fn forward(
             random_value_specifier: sticky.then_some(RandomValueSpecifier::UseHashPolicy(true)),
             ..WeightedCluster::default()
         }));
+    }
+    if forward.to.iter().all(|one| place.is_by_request(&one.destination))
+        && let Some(HostRewriteSpecifier::HostRewriteLiteral(host)) = &out.host_rewrite_specifier
+    {
+        // Envoy looks up what it sees before routes rewrite it: the filter has to do it.
+        let name = super::dynamic::NAMES.to_owned();
+        route.typed_per_filter_config.insert(name, super::dynamic::instead(host.clone()));
+        out.host_rewrite_specifier = None;
     }
     out
 }

@@ -8,10 +8,10 @@ use xds::filters::tcp_proxy::{ClusterSpecifier, WeightedCluster};
 use xds::kind::{HashPolicy, hash_policy};
 use xds::listener::{Filter, FilterChain, FilterChainMatch};
 
-use super::listener::{chain, chain_for};
+use super::dynamic::tls_filter;
 use super::route::Place;
 use super::wire::{network_filter, range};
-use crate::model::policy::HashOn;
+use crate::model::policy::{HashOn, Pool};
 use crate::model::route::{Destination, StreamMatch, StreamRule, Weighted};
 use crate::model::{Routing, Traffic};
 
@@ -24,12 +24,24 @@ pub(super) fn to_cluster(cluster: &str) -> Filter {
     })
 }
 
+/// The same, within the limits of a pool.
+pub(super) fn to_cluster_within(cluster: &str, pool: Option<&Pool>) -> Filter {
+    let Some(pool) = pool else { return to_cluster(cluster) };
+    proxy(&TcpProxy {
+        stat_prefix: cluster.to_owned(),
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
+        idle_timeout: pool.tcp_idle_timeout.map(Into::into),
+        max_downstream_connection_duration: pool.max_connection_duration.map(Into::into),
+        ..TcpProxy::default()
+    })
+}
+
 fn proxy(proxy: &TcpProxy) -> Filter {
     network_filter("envoy.filters.network.tcp_proxy", proxy)
 }
 
-/// A filter that hands bytes to destinations by weight.
-fn to_weighted(place: &Place<'_>, to: &[Weighted]) -> Filter {
+/// Filters that hand bytes to destinations by weight.
+fn to_weighted(place: &Place<'_>, to: &[Weighted]) -> Vec<Filter> {
     let clusters: Vec<_> =
         to.iter().map(|one| (place.cluster(&one.destination), one.weight)).collect();
     let first = to.first().map(|one| traffic(place, &one.destination)).unwrap_or_default();
@@ -50,14 +62,17 @@ fn to_weighted(place: &Place<'_>, to: &[Weighted]) -> Filter {
         )),
     };
     let pool = first.pool.unwrap_or_default();
-    proxy(&TcpProxy {
+    let hand_on = proxy(&TcpProxy {
         stat_prefix,
         cluster_specifier: Some(specifier),
         idle_timeout: pool.tcp_idle_timeout.map(Into::into),
         max_downstream_connection_duration: pool.max_connection_duration.map(Into::into),
         hash_policy: by_source.then_some(source).into_iter().collect(),
         ..TcpProxy::default()
-    })
+    });
+    let look_up = to.iter().find_map(|one| place.port_by_request(&one.destination));
+    let look_up = look_up.map(|port| tls_filter(&place.view.mesh, port));
+    look_up.into_iter().chain([hand_on]).collect()
 }
 
 fn traffic(place: &Place<'_>, to: &Destination) -> Traffic {
@@ -68,7 +83,7 @@ fn traffic(place: &Place<'_>, to: &Destination) -> Traffic {
 }
 
 /// Bytes to a service as it is.
-pub(super) fn to_service(place: &Place<'_>, host: &str) -> Filter {
+pub(super) fn to_service(place: &Place<'_>, host: &str) -> Vec<Filter> {
     let destination = Destination { host: host.to_owned(), subset: None, port: Some(place.port) };
     to_weighted(place, &[Weighted { destination, weight: 100, headers: Default::default() }])
 }
@@ -121,8 +136,13 @@ impl Chains {
     }
 
     /// Adds a chain of a service: for these server names, or any bytes; to these networks, or all.
-    pub(super) fn service(&mut self, names: Vec<String>, networks: &[String], filter: Filter) {
-        self.add(names, networks, filter);
+    pub(super) fn service(
+        &mut self,
+        names: Vec<String>,
+        networks: &[String],
+        filters: Vec<Filter>,
+    ) {
+        self.add(names, networks, filters);
     }
 
     /// Whether some chain looks at server names.
@@ -137,9 +157,12 @@ impl Chains {
     }
 
     /// Adds a chain, for what no earlier chain takes.
-    fn add(&mut self, names: Vec<String>, networks: &[String], filter: Filter) {
+    fn add(&mut self, names: Vec<String>, networks: &[String], filters: Vec<Filter>) {
         let any_name = names.is_empty() || names.iter().any(|name| name == "*");
         let tls = !names.is_empty();
+        // Only a TLS greeting has a name that could be looked up.
+        let last = filters.len() - 1;
+        let filters = if tls { filters } else { filters[last..].to_vec() };
         let names = if any_name { Vec::new() } else { names };
         // One chain for each name and network, so that a name said twice is dropped alone.
         let keep = |one: Option<&String>| one.cloned().into_iter().collect::<Vec<_>>();
@@ -157,20 +180,21 @@ impl Chains {
                     prefix_ranges: network.and_then(|text| range(text)).into_iter().collect(),
                     ..FilterChainMatch::default()
                 };
-                if on == FilterChainMatch::default() {
-                    self.default = true;
-                    self.chains.push(chain("", filter.clone()));
-                } else {
-                    self.chains.push(chain_for("", on, filter.clone()));
-                }
+                let any = on == FilterChainMatch::default();
+                self.default |= any;
+                self.chains.push(FilterChain {
+                    filter_chain_match: (!any).then_some(on),
+                    filters: filters.clone(),
+                    ..FilterChain::default()
+                });
             }
         }
     }
 
     /// The chains, ended by `default` unless one takes every connection already.
-    pub(super) fn finish(mut self, default: Option<Filter>) -> Vec<FilterChain> {
-        if let Some(filter) = default.filter(|_| !self.default) {
-            self.chains.push(chain("", filter));
+    pub(super) fn finish(mut self, default: Option<Vec<Filter>>) -> Vec<FilterChain> {
+        if let Some(filters) = default.filter(|_| !self.default) {
+            self.chains.push(FilterChain { filters, ..FilterChain::default() });
         }
         self.chains
     }

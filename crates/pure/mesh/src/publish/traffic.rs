@@ -7,16 +7,19 @@ use xds::cluster::cluster::{
     RoundRobinLbConfig, SlowStartConfig, common_lb_config,
 };
 use xds::cluster::http_protocol_options::{
-    ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig, explicit_http_config,
+    ExplicitHttpConfig, OutlierDetection as OutlierErrors, UpstreamProtocolOptions,
+    UseDownstreamHttpConfig, explicit_http_config,
 };
 use xds::cluster::{
     CircuitBreakers, Cluster, HttpProtocolOptions, OutlierDetection, UpstreamConnectionOptions,
     circuit_breakers,
 };
 use xds::core::{
-    Http1ProtocolOptions, Http2ProtocolOptions, KeepaliveSettings, RuntimeDouble, TcpKeepalive,
+    Http1ProtocolOptions, Http2ProtocolOptions, HttpHeadersMatch, KeepaliveSettings,
+    MatchPredicate, RuntimeDouble, TcpKeepalive, match_predicate,
 };
-use xds::kind::Percent;
+use xds::kind::{Percent, StringMatcher, string_matcher};
+use xds::route::{HeaderMatcher, header_matcher::HeaderMatchSpecifier};
 use xds::wkt::Any;
 
 use super::wire::span;
@@ -74,7 +77,8 @@ pub(super) fn apply(cluster: &mut Cluster, traffic: &Traffic, target: &Target<'_
             ..UpstreamConnectionOptions::default()
         });
     }
-    http(cluster, &pool, target);
+    let errors = traffic.outlier.as_ref().map(|outlier| outlier.error_codes.as_slice());
+    http(cluster, &pool, target, errors.unwrap_or_default());
 }
 
 /// Makes the weights of places count, where a rule gives any.
@@ -191,7 +195,7 @@ fn outlier(outlier: &Outlier) -> OutlierDetection {
     }
 }
 
-fn http(cluster: &mut Cluster, pool: &Pool, target: &Target<'_>) {
+fn http(cluster: &mut Cluster, pool: &Pool, target: &Target<'_>, errors: &[u32]) {
     let protocol = target.protocol;
     let common = xds::core::HttpProtocolOptions {
         idle_timeout: pool.http_idle_timeout.map(Into::into),
@@ -217,26 +221,52 @@ fn http(cluster: &mut Cluster, pool: &Pool, target: &Target<'_>) {
         downstream(two)
     } else if protocol.is_http2() || upgrade {
         explicit(explicit_http_config::ProtocolConfig::Http2ProtocolOptions(two))
-    } else if said {
+    } else if said || !errors.is_empty() {
         explicit(explicit_http_config::ProtocolConfig::HttpProtocolOptions(
             Http1ProtocolOptions::default(),
         ))
     } else {
         return;
     };
-    set(cluster, options, said.then_some(common));
+    let outlier_detection =
+        error_matcher(errors).map(|matcher| OutlierErrors { error_matcher: Some(matcher) });
+    set(
+        cluster,
+        HttpProtocolOptions {
+            common_http_protocol_options: said.then_some(common),
+            upstream_protocol_options: Some(options),
+            outlier_detection,
+            ..HttpProtocolOptions::default()
+        },
+    );
 }
 
-fn set(
-    cluster: &mut Cluster,
-    options: UpstreamProtocolOptions,
-    common: Option<xds::core::HttpProtocolOptions>,
-) {
-    let options = HttpProtocolOptions {
-        common_http_protocol_options: common,
-        upstream_protocol_options: Some(options),
-        ..HttpProtocolOptions::default()
+/// A test of a response's status; `None` leaves it to the proxy.
+fn error_matcher(codes: &[u32]) -> Option<MatchPredicate> {
+    let mut rules: Vec<MatchPredicate> = codes.iter().map(|code| status_is(*code)).collect();
+    // Envoy wants two at least in an "or".
+    match rules.len() {
+        0 | 1 => rules.pop(),
+        _ => Some(MatchPredicate {
+            rule: Some(match_predicate::Rule::OrMatch(match_predicate::MatchSet { rules })),
+        }),
+    }
+}
+
+fn status_is(code: u32) -> MatchPredicate {
+    let header = HeaderMatcher {
+        name: ":status".to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(StringMatcher {
+            match_pattern: Some(string_matcher::MatchPattern::Exact(code.to_string())),
+            ignore_case: false,
+        })),
+        ..HeaderMatcher::default()
     };
+    let headers = HttpHeadersMatch { headers: vec![header] };
+    MatchPredicate { rule: Some(match_predicate::Rule::HttpResponseHeadersMatch(headers)) }
+}
+
+fn set(cluster: &mut Cluster, options: HttpProtocolOptions) {
     cluster.typed_extension_protocol_options.insert(HTTP_OPTIONS.to_owned(), Any::pack(&options));
 }
 
@@ -260,5 +290,11 @@ pub(super) fn client_protocol(cluster: &mut Cluster) {
         max_concurrent_streams: Some(MANY_STREAMS),
         ..Http2ProtocolOptions::default()
     };
-    set(cluster, downstream(two), None);
+    set(
+        cluster,
+        HttpProtocolOptions {
+            upstream_protocol_options: Some(downstream(two)),
+            ..HttpProtocolOptions::default()
+        },
+    );
 }

@@ -50,12 +50,61 @@ fn a_gateway_resolves_names_and_has_no_original_destination() {
 }
 
 #[test]
-fn names_by_request_are_not_resolved_and_say_so() {
-    let mut spec = http("DYNAMIC_DNS");
-    spec["hosts"] = json!(["*.example.com"]);
-    let script = entry(spec);
-    assert_eq!(script.findings(), ["LAT0001 spec.resolution"]);
-    assert_eq!(script.sidecar().cluster("outbound|80||*.example.com")["type"], "ORIGINAL_DST");
+fn names_are_looked_up_by_request() {
+    let mut script = entry(json!({"hosts": ["*.example.com"], "resolution": "DYNAMIC_DNS",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"},
+            {"number": 443, "name": "tls", "protocol": "TLS", "targetPort": 8443}]}));
+    script.ingress();
+    for told in [script.sidecar(), script.gateway()] {
+        let cluster = told.cluster("outbound|80||*.example.com");
+        assert_eq!(cluster["clusterType"]["name"], "envoy.clusters.dynamic_forward_proxy");
+        assert_eq!(cluster["lbPolicy"], "CLUSTER_PROVIDED");
+    }
+    let told = script.sidecar();
+    let filters = filter(&told.listener("0.0.0.0_80")["filterChains"][0])["httpFilters"].clone();
+    let names: Vec<_> = filters.as_array().into_iter().flatten().map(|one| &one["name"]).collect();
+    assert_eq!(
+        names[2..],
+        ["envoy.filters.http.dynamic_forward_proxy", "envoy.filters.http.router"]
+    );
+    let chain = &told.listener("0.0.0.0_443")["filterChains"][0];
+    assert_eq!(chain["filters"][0]["name"], "envoy.filters.network.sni_dynamic_forward_proxy");
+    assert_eq!(filter(chain)["portValue"], 8443);
+    assert_eq!(chain["filters"][1]["typedConfig"]["cluster"], "outbound|443||*.example.com");
+    assert_eq!(script.findings(), Vec::<String>::new());
+    // Who looks nothing up has no filter for it.
+    let without = entry(http("DNS")).sidecar().listener("0.0.0.0_80").to_string();
+    assert!(!without.contains("dynamic_forward_proxy"), "{without}");
+}
+
+#[test]
+fn a_rewritten_authority_is_what_is_looked_up() {
+    let mut script = entry(json!({"hosts": ["*.example.com"], "resolution": "DYNAMIC_DNS",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}]}));
+    script.istio(
+        "VirtualService",
+        "v",
+        json!({"hosts": ["*.example.com"], "http": [
+        {"rewrite": {"authority": "real.example.com"},
+            "route": [{"destination": {"host": "*.example.com"}}]}]}),
+    );
+    let route = script.sidecar().routes("80", "*.example.com").remove(0);
+    assert_eq!(route["route"].get("hostRewriteLiteral"), None);
+    let own = &route["typedPerFilterConfig"]["envoy.filters.http.dynamic_forward_proxy"];
+    assert_eq!(own["hostRewriteLiteral"], "real.example.com");
+}
+
+#[test]
+fn bytes_name_nothing_that_could_be_looked_up() {
+    let script = entry(json!({"hosts": ["*.example.com"], "resolution": "DYNAMIC_DNS", "ports": [
+        {"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080},
+        {"number": 5432, "name": "tcp", "protocol": "TCP"}]}));
+    assert_eq!(
+        script.findings(),
+        ["IST0106 spec.ports[1].protocol", "LAT0001 spec.ports[0].targetPort"]
+    );
+    let clusters = script.sidecar().clusters();
+    assert!(!clusters.contains_key("outbound|5432||*.example.com"), "{clusters:?}");
 }
 
 #[test]

@@ -511,7 +511,7 @@ fn what_does_nothing_is_said_wherever_it_stands() {
     script.istio("DestinationRule", "d", json!({"host": "reviews", "trafficPolicy": {
         "tunnel": {"targetHost": "a", "targetPort": 1}, "proxyProtocol": {"version": "V2"},
         "loadBalancer": {"simple": "RANDOM", "warmup": {"duration": "1s"}, "zoneAwareLbSetting": {"enabled": true}},
-        "outlierDetection": {"consecutiveErrors": 3, "outlierDetectionHttpErrorCodes": [500]},
+        "outlierDetection": {"consecutiveErrors": 3, "outlierDetectionHttpErrorCodes": [503]},
         "tls": {"mode": "SIMPLE"}}}));
     let found: Vec<String> = script
         .findings()
@@ -531,7 +531,6 @@ fn what_does_nothing_is_said_wherever_it_stands() {
             "spec.trafficPolicy.loadBalancer.warmup",
             "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting",
             "spec.trafficPolicy.outlierDetection.consecutiveErrors",
-            "spec.trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes",
             "spec.trafficPolicy.proxyProtocol",
             "spec.trafficPolicy.tls.mode",
             "spec.trafficPolicy.tunnel",

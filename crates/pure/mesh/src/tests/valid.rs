@@ -25,7 +25,8 @@ fn check(told: &Told) {
                 matches.insert(chain["filterChainMatch"].to_string()),
                 "{name}: two chains, one match"
             );
-            let config = super::filter(chain);
+            let filters = chain["filters"].as_array().cloned().unwrap_or_default();
+            let config = &filters.last().expect("a chain has filters")["typedConfig"];
             assert!(!config["statPrefix"].as_str().unwrap_or("").is_empty(), "{name}");
             if let Some(table) = config["rds"]["routeConfigName"].as_str() {
                 assert!(tables.contains_key(table), "{name}: no table {table}");

@@ -47,7 +47,8 @@ fn by_creation(world: &World) -> Vec<(&Name, &ServiceEntry)> {
 
 fn resolution(entry: &ServiceEntry) -> Resolution {
     match entry.spec.resolution.unwrap_or(istio::Resolution::None) {
-        istio::Resolution::None | istio::Resolution::DynamicDns => Resolution::Dialled,
+        istio::Resolution::None => Resolution::Dialled,
+        istio::Resolution::DynamicDns => Resolution::ByRequest,
         istio::Resolution::Static => Resolution::Endpoints,
         istio::Resolution::Dns => Resolution::Dns,
         istio::Resolution::DnsRoundRobin => Resolution::DnsRoundRobin,
@@ -119,11 +120,10 @@ fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> V
             }
         }
     }
-    if spec.resolution == Some(istio::Resolution::DynamicDns) {
-        let text = "names are not resolved by request: traffic goes to the address that the client dialled, as with NONE";
-        notes.note(Code::FieldNotHonoured, "spec.resolution", text);
-    }
     let resolution = resolution(entry);
+    if resolution == Resolution::ByRequest {
+        by_request(notes, spec, &mut ports);
+    }
     notes.ignored(!spec.subject_alt_names.is_empty(), "spec.subjectAltNames");
     let (addresses, networks) = addresses(notes, &spec.addresses);
     // Only an address tells bytes for this host from bytes for another.
@@ -174,6 +174,27 @@ fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> V
         });
     }
     services
+}
+
+/// Ports of an entry that is looked up by request: something in the request must name the host.
+fn by_request(notes: &mut Notes<'_>, spec: &istio::ServiceEntrySpec, ports: &mut Vec<Port>) {
+    for (index, written) in spec.ports.iter().enumerate() {
+        let Some(port) = ports.iter().find(|port| u32::from(port.number) == written.number) else {
+            continue;
+        };
+        if matches!(port.protocol, Protocol::Tcp | Protocol::Unknown) {
+            let text = "bytes name no host that could be looked up: with DYNAMIC_DNS the protocol must be of HTTP or TLS";
+            notes.wrong(&format!("spec.ports[{index}].protocol"), text);
+        } else if port.protocol.is_http() {
+            let elsewhere = written.target_port.is_some_and(|target| target != written.number);
+            if elsewhere {
+                let text = "with DYNAMIC_DNS a request goes to the port that its own host names";
+                let path = format!("spec.ports[{index}].targetPort");
+                notes.note(Code::FieldNotHonoured, &path, text);
+            }
+        }
+    }
+    ports.retain(|port| !matches!(port.protocol, Protocol::Tcp | Protocol::Unknown));
 }
 
 fn port(notes: &mut Notes<'_>, path: &str, written: &istio::EntryPort) -> Option<Port> {

@@ -421,9 +421,14 @@ impl Notes<'_> {
 
     fn outlier(&mut self, path: &str, written: &istio::OutlierDetection) -> Outlier {
         self.ignored(written.consecutive_errors.is_some(), &format!("{path}.consecutiveErrors"));
-        if !written.outlier_detection_http_error_codes.is_empty() {
-            let path = format!("{path}.outlierDetectionHttpErrorCodes");
-            self.note(Code::FieldNotHonoured, &path, "every code from 500 counts, and no other");
+        let mut error_codes = Vec::new();
+        for (index, code) in written.outlier_detection_http_error_codes.iter().enumerate() {
+            if (100..600).contains(code) {
+                error_codes.push(*code);
+            } else {
+                let path = format!("{path}.outlierDetectionHttpErrorCodes[{index}]");
+                self.wrong(&path, format!("{code} is no status code from 100 to 599"));
+            }
         }
         let percent = |value: Option<i32>| {
             value.and_then(|value| u32::try_from(value).ok()).map(|value| value.min(100))
@@ -441,6 +446,7 @@ impl Notes<'_> {
             max_ejection_percent: percent(written.max_ejection_percent).filter(|share| *share != 0),
             min_health_percent: percent(written.min_health_percent).unwrap_or(0),
             at_least_one: true,
+            error_codes,
         }
     }
 

@@ -8,6 +8,7 @@ use super::entries::protocol;
 use super::notes::{Bad, Notes};
 use super::registry::{by_age, created};
 use crate::findings::{Code, Finding};
+use crate::model::policy::Pool;
 use crate::model::scope::{Egress, Import, Ingress};
 use crate::model::{Origin, Shared, SidecarScope, Unknown};
 use crate::world::{Key, Kind, World};
@@ -63,9 +64,19 @@ fn scope(notes: &mut Notes<'_>, object: &istio::Sidecar) -> SidecarScope {
         inbound_pool: spec
             .inbound_connection_pool
             .as_ref()
-            .map(|pool| notes.pool("spec.inboundConnectionPool", pool)),
+            .map(|pool| inbound_pool(notes, "spec.inboundConnectionPool", pool)),
         unknown: spec.outbound_traffic_policy.as_ref().map(|policy| unknown(notes, policy)),
     }
+}
+
+/// Limits towards the application.
+fn inbound_pool(notes: &mut Notes<'_>, path: &str, written: &istio::ConnectionPool) -> Pool {
+    let upgrade = written.http.as_ref().and_then(|http| http.h2_upgrade_policy);
+    if upgrade == Some(istio::H2Upgrade::Upgrade) {
+        let text = "the application gets the protocol that its port declares";
+        notes.note(Code::FieldNotHonoured, &format!("{path}.http.h2UpgradePolicy"), text);
+    }
+    notes.pool(path, written)
 }
 
 fn unknown(notes: &mut Notes<'_>, written: &istio::OutboundPolicy) -> Unknown {
@@ -104,6 +115,7 @@ fn ingress(
     let direct = written.capture_mode == Some(istio::CaptureMode::None);
     notes.ignored(direct, &format!("{path}.captureMode"));
     notes.ignored(written.tls.is_some(), &format!("{path}.tls"));
+    notes.ignored(port.target_port.is_some(), &format!("{path}.port.targetPort"));
     let endpoint = written.default_endpoint.as_deref().unwrap_or_default();
     let application = match endpoint.parse::<SocketAddr>() {
         _ if endpoint.is_empty() => number,
@@ -123,7 +135,7 @@ fn ingress(
         port: number,
         protocol,
         application,
-        pool: pool.map(|pool| notes.pool(&format!("{path}.connectionPool"), pool)),
+        pool: pool.map(|pool| inbound_pool(notes, &format!("{path}.connectionPool"), pool)),
     })
 }
 
@@ -132,6 +144,8 @@ fn egress_list(
     path: &str,
     written: &istio::EgressListener,
 ) -> Result<Egress, Bad> {
+    let target = written.port.as_ref().and_then(|port| port.target_port);
+    notes.ignored(target.is_some(), &format!("{path}.port.targetPort"));
     let port = written.port.as_ref().filter(|port| port.number != 0);
     let port = port.map(|port| notes.port(&format!("{path}.port.number"), port.number));
     let bind = written.bind.as_deref().unwrap_or_default();

@@ -6,12 +6,12 @@ use xds::{cluster as proto, core};
 
 use crate::{
     cluster::{
-        Cluster, Discovery, DnsFamily, Endpoints, KeepAlive, Limits, Protocol, SocketOption,
+        Cluster, Discovery, DnsFamily, Endpoints, KeepAlive, Limits, Names, Protocol, SocketOption,
         picking::Picking,
     },
     compile::{Bad, Within as _, is_plain, refuse, timeout, unpack},
     http::{Http2Settings, refuse_http1},
-    upstream::OutlierPolicy,
+    upstream::{Errors, OutlierPolicy},
 };
 
 /// The key of HTTP options among the typed options of a cluster.
@@ -34,7 +34,7 @@ impl Cluster {
             return Err(Bad::new("load_assignment", why));
         }
         let endpoints = match discovery {
-            Discovery::Eds(_) | Discovery::OriginalDst { .. } => None,
+            Discovery::Eds(_) | Discovery::OriginalDst { .. } | Discovery::Named(_) => None,
             _ => Some(Arc::new(endpoints.unwrap_or_default())),
         };
         let name: Arc<str> = cluster.name.as_str().into();
@@ -82,10 +82,17 @@ impl Cluster {
             fallback: None,
             endpoints,
         };
+        if let Discovery::Named(names) = &compiled.discovery {
+            compiled.dns_family = names.family;
+            compiled.dns_refresh = names.refresh;
+            compiled.dns_failure_refresh = names.failure_refresh;
+            compiled.respect_dns_ttl = true;
+        }
         compiled.read_protocol(cluster)?;
         compiled.read_sockets(cluster)?;
         if let Some(outlier) = &cluster.outlier_detection {
-            compiled.outlier = Some(OutlierPolicy::compile(outlier).within("outlier_detection")?);
+            let policy = OutlierPolicy::compile(outlier).within("outlier_detection")?;
+            compiled.outlier = Some(policy.with_errors(error_matcher(cluster)?));
         }
         compiled.read_extras(cluster.metadata.as_ref())?;
         Ok(compiled)
@@ -122,7 +129,6 @@ impl Cluster {
         };
         refuse(&[
             ("http_filters", has_other_filters(&options.http_filters)),
-            ("outlier_detection", options.outlier_detection.is_some()),
             ("request_mirror_policies", !options.request_mirror_policies.is_empty()),
             ("hash_policy", !options.hash_policy.is_empty()),
             ("retry_policy", options.retry_policy.is_some()),
@@ -219,6 +225,17 @@ impl Cluster {
     }
 }
 
+/// What counts as an error for outlier detection, where the cluster says so itself.
+fn error_matcher(cluster: &proto::Cluster) -> Result<Option<Errors>, Bad> {
+    let Some(options) = cluster.typed_extension_protocol_options.get(HTTP_OPTIONS) else {
+        return Ok(None);
+    };
+    let place = format!("typed_extension_protocol_options[{HTTP_OPTIONS}].outlier_detection");
+    let options: proto::HttpProtocolOptions = unpack(options).within(&place)?;
+    let matcher = options.outlier_detection.and_then(|detection| detection.error_matcher);
+    matcher.map(|matcher| Errors::compile(&matcher).within(place)).transpose()
+}
+
 /// Whether there is any filter besides the codec, which every upstream has.
 fn has_other_filters(filters: &[xds::filters::HttpFilter]) -> bool {
     filters.iter().any(|filter| filter.name != "envoy.filters.http.upstream_codec")
@@ -251,7 +268,11 @@ fn discovery(cluster: &proto::Cluster) -> Result<Discovery, Bad> {
         Some(ClusterDiscoveryType::Type(kind)) => DiscoveryType::try_from(*kind)
             .map_err(|_| Bad::new("type", format!("{kind} is not a type of cluster")))?,
         Some(ClusterDiscoveryType::ClusterType(custom)) => {
-            return Err(Bad::unsupported(format!("cluster_type {}", custom.name)));
+            let names = Names::of_cluster(custom).within("cluster_type.typed_config")?;
+            return match names {
+                Some(names) => Ok(Discovery::Named(names)),
+                None => Err(Bad::unsupported(format!("cluster_type {}", custom.name))),
+            };
         }
     };
     Ok(match kind {
@@ -292,7 +313,7 @@ fn discovery(cluster: &proto::Cluster) -> Result<Discovery, Bad> {
     })
 }
 
-fn dns_family(family: proto::cluster::DnsLookupFamily) -> DnsFamily {
+pub(crate) fn dns_family(family: proto::cluster::DnsLookupFamily) -> DnsFamily {
     use proto::cluster::DnsLookupFamily as Family;
     match family {
         Family::Auto => DnsFamily::Auto,

@@ -35,9 +35,9 @@ impl Picking {
             Some(policy) => Self::typed(policy).within("load_balancing_policy")?,
             None => Self::plain(cluster, discovery)?,
         };
-        let is_original = matches!(discovery, Discovery::OriginalDst { .. });
-        if is_original != (picking.balance == Balance::Provided) {
-            let why = "CLUSTER_PROVIDED and ORIGINAL_DST belong together";
+        let provides = matches!(discovery, Discovery::OriginalDst { .. } | Discovery::Named(_));
+        if provides != (picking.balance == Balance::Provided) {
+            let why = "CLUSTER_PROVIDED belongs to ORIGINAL_DST and to clusters of names";
             return Err(Bad::new("lb_policy", why));
         }
         Ok(picking)

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
-use xds::{core, filters, kind, listener as proto, wkt};
+use xds::{core, dynamic, filters, kind, listener as proto, wkt};
 
 use crate::{
     chains::ChainMatch,
+    cluster::Names,
     compile::{Bad, Within as _, duration, is_plain, refuse, socket_address, unpack},
     detect::Inspect,
     http::{Filter, FilterKind, HttpChain, HttpSettings, RouteSource},
@@ -177,6 +178,7 @@ impl Chain {
             ("use_proxy_proto", chain.use_proxy_proto == Some(true)),
         ])?;
         let mut by_server_name = false;
+        let mut named_port = None;
         for (at, filter) in chain.filters.iter().enumerate() {
             let place = format!("filters[{at}]");
             let any = match &filter.config_type {
@@ -190,7 +192,11 @@ impl Chain {
                 by_server_name = true;
                 continue;
             }
-            let terminal = Self::terminal(any, by_server_name).within(&place)?;
+            if any.is::<dynamic::SniFilterConfig>() {
+                named_port = Some(named_port_of(&unpack(any).within(&place)?).within(&place)?);
+                continue;
+            }
+            let terminal = Self::terminal(any, by_server_name, named_port).within(&place)?;
             let Some(terminal) = terminal else {
                 let name = format!("{} ({})", filter.name, any.type_name());
                 return Err(Bad::unsupported(format!("{place} {name}")));
@@ -204,13 +210,17 @@ impl Chain {
     }
 
     /// A filter that ends a chain; `None` for one that we do not know.
-    fn terminal(any: &wkt::Any, by_server_name: bool) -> Result<Option<Self>, Bad> {
+    fn terminal(
+        any: &wkt::Any,
+        by_server_name: bool,
+        named_port: Option<u16>,
+    ) -> Result<Option<Self>, Bad> {
         if any.is::<filters::HttpConnectionManager>() {
             let chain = HttpChain::compile(&unpack(any)?)?;
             return Ok(Some(Self::Http(Arc::new(chain))));
         }
         if any.is::<filters::TcpProxy>() {
-            let chain = TcpChain::compile(&unpack(any)?, by_server_name)?;
+            let chain = TcpChain::compile(&unpack(any)?, by_server_name, named_port)?;
             return Ok(Some(Self::Tcp(Arc::new(chain))));
         }
         if any.type_name() == "envoy.extensions.filters.network.direct_response.v3.Config" {
@@ -220,6 +230,20 @@ impl Chain {
             return Ok(Some(Self::Tcp(Arc::new(TcpChain::responding(response)))));
         }
         Ok(None)
+    }
+}
+
+/// The port of the hosts that the network filter `sni_dynamic_forward_proxy` looks up.
+fn named_port_of(config: &dynamic::SniFilterConfig) -> Result<u16, Bad> {
+    let cache = config.dns_cache_config.as_ref();
+    let cache = cache.ok_or_else(|| Bad::new("dns_cache_config", "is not set"))?;
+    Names::compile(cache).within("dns_cache_config")?;
+    match config.port_specifier {
+        None => Ok(443),
+        Some(dynamic::sni_filter_config::PortSpecifier::PortValue(port)) => u16::try_from(port)
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| Bad::new("port_value", "is not a port")),
     }
 }
 
@@ -310,6 +334,22 @@ fn compile_http_filter(filter: &filters::HttpFilter) -> Result<HttpFilter, Bad> 
     if any.is::<filters::HttpFault>() {
         let policy = FaultPolicy::compile(&unpack(any)?)?;
         return Ok(HttpFilter::Known(FilterKind::Fault(Arc::new(policy), Arc::default())));
+    }
+    if any.is::<dynamic::FilterConfig>() {
+        use dynamic::filter_config::ImplementationSpecifier as How;
+        let config: dynamic::FilterConfig = unpack(any)?;
+        refuse(&[(
+            "allow_dynamic_host_from_filter_state",
+            config.allow_dynamic_host_from_filter_state,
+        )])?;
+        return match &config.implementation_specifier {
+            Some(How::DnsCacheConfig(cache)) => {
+                Names::compile(cache).within("dns_cache_config")?;
+                Ok(HttpFilter::Known(FilterKind::Named))
+            }
+            Some(How::SubClusterConfig(_)) => Err(Bad::unsupported("sub_cluster_config")),
+            None => Err(Bad::new("implementation_specifier", "is not set")),
+        };
     }
     if any.is::<filters::Cors>() {
         return Ok(HttpFilter::Known(FilterKind::Cors));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use xds::{filters, route as proto, wkt};
+use xds::{dynamic, filters, route as proto, wkt};
 
 use crate::{
     compile::{Bad, Fraction, Within as _, duration, refuse, replacement, timeout, unpack},
@@ -601,6 +601,18 @@ fn compile_per_filter(config: &wkt::Any) -> Result<Option<PerFilter>, Bad> {
     if config.is::<filters::CorsPolicy>() {
         let cors: filters::CorsPolicy = unpack(config)?;
         return Ok(Some(PerFilter::Cors(Arc::new(CorsPolicy::compile(&cors)?))));
+    }
+    if config.is::<dynamic::PerRouteConfig>() {
+        use dynamic::per_route_config::HostRewriteSpecifier as Rewrite;
+        let config: dynamic::PerRouteConfig = unpack(config)?;
+        return Ok(config.host_rewrite_specifier.map(|rewrite| {
+            PerFilter::Named(match rewrite {
+                Rewrite::HostRewriteLiteral(host) => HostRewrite::Literal(host.as_str().into()),
+                Rewrite::HostRewriteHeader(name) => {
+                    HostRewrite::Header(name.to_ascii_lowercase().into())
+                }
+            })
+        }));
     }
     Err(Bad::unsupported(config.type_name()))
 }

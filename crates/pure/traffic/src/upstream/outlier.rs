@@ -1,5 +1,7 @@
 //! Outlier detection: which hosts sit out, and until when. Spec: Envoy, "Outlier detection".
 
+mod errors;
+
 use std::{
     sync::{
         Arc,
@@ -8,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use errors::Errors;
 use xds::{cluster as proto, wkt};
 
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
 };
 
 /// When a host is put out, and for how long.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct OutlierPolicy {
     pub(crate) interval: Duration,
     base_ejection: Duration,
@@ -39,6 +42,8 @@ pub(crate) struct OutlierPolicy {
     failure_threshold: f64,
     /// How the time out grows; Envoy knows one way only, and ours comes by metadata.
     pub(crate) growth: Growth,
+    /// Which responses count as errors; `None` is every one from 500.
+    errors: Option<Arc<Errors>>,
 }
 
 /// So many in a row, and in how many percent of cases that has consequences.
@@ -157,7 +162,26 @@ impl OutlierPolicy {
             stdev_factor: f64::from(config.success_rate_stdev_factor.unwrap_or(1900)) / 1000.0,
             failure_threshold: f64::from(config.failure_percentage_threshold.unwrap_or(85)),
             growth: Growth::Linear,
+            errors: None,
         })
+    }
+
+    /// The same, where only these responses count as errors.
+    pub(crate) fn with_errors(mut self, errors: Option<Errors>) -> Self {
+        self.errors = errors.map(Arc::new);
+        self
+    }
+
+    /// The status that a response counts as.
+    fn status_of(&self, outcome: &Outcome<'_>) -> u16 {
+        match (outcome, &self.errors) {
+            (Outcome::Response { status, headers }, Some(errors))
+                if outcome.grpc_status().is_none() =>
+            {
+                errors.status(*status, headers)
+            }
+            _ => outcome.status().unwrap_or(200),
+        }
     }
 
     const fn enforcing(&self, reason: Reason) -> u32 {
@@ -195,7 +219,7 @@ impl Monitor {
                 if policy.splits_local_origin {
                     self.note_local(policy, true);
                 }
-                self.note_status(policy, outcome.status().unwrap_or(200))
+                self.note_status(policy, policy.status_of(outcome))
             }
             Outcome::Fault(fault) => match local_status(fault) {
                 None => [None; 2],
@@ -269,6 +293,7 @@ pub(crate) const fn local_status(fault: &Fault) -> Option<u16> {
         | Fault::BreakerOpen
         | Fault::NoHealthyUpstream
         | Fault::NoCluster
+        | Fault::TooManyNames
         | Fault::InvalidHeader { .. } => None,
     }
 }

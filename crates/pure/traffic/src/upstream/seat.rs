@@ -28,6 +28,10 @@ pub enum Refusal {
     Overflow,
     /// The breaker is open: too much has failed.
     BreakerOpen,
+    /// The name of the host has no address, as far as is known.
+    NotResolved,
+    /// The cluster knows too many names already.
+    TooManyNames,
 }
 
 impl From<Refusal> for Fault {
@@ -36,6 +40,8 @@ impl From<Refusal> for Fault {
             Refusal::NoHealthyHost => Self::NoHealthyUpstream,
             Refusal::Overflow => Self::Overflow,
             Refusal::BreakerOpen => Self::BreakerOpen,
+            Refusal::NotResolved => Self::NotResolved,
+            Refusal::TooManyNames => Self::TooManyNames,
         }
     }
 }

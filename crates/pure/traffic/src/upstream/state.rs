@@ -11,15 +11,16 @@ use xxhash_rust::xxh64::xxh64;
 
 use crate::{
     attempt::Attempt,
-    cluster::{Cluster, Discovery, DnsFamily, Endpoint, Endpoints, Place},
+    cluster::{Cluster, Discovery, DnsFamily, Endpoint, Endpoints, Named, Place},
     compile::Map,
     dice::Dice,
     moment::Moment,
     upstream::{
-        OutlierPolicy, Stats,
+        OutlierPolicy, Refusal, Stats,
         balance::{Balancer, Group, Wish},
         breaker::Breaker,
         host::{Host, Hosts},
+        named::Book,
         outlier::{Outlier, Reason},
     },
 };
@@ -60,6 +61,8 @@ pub(crate) struct State {
     breaker: Option<Breaker>,
     policy: Option<Arc<OutlierPolicy>>,
     originals: Map<SocketAddr, Arc<Host>>,
+    /// Names that requests brought.
+    book: Book,
     next_cleanup: Option<Moment>,
     /// Whether hosts were looked at at all: the first update must not be skipped.
     is_fresh: bool,
@@ -82,6 +85,7 @@ impl State {
             breaker,
             policy,
             originals: Map::default(),
+            book: Book::default(),
             next_cleanup: None,
             is_fresh: true,
         }
@@ -116,6 +120,9 @@ impl State {
             return;
         }
         if !same_cluster {
+            if !matches!(cluster.discovery, Discovery::Named(_)) {
+                self.book = Book::default();
+            }
             self.update_outlier(cluster);
             self.update_breaker(cluster, stats);
             self.cluster = Arc::clone(cluster);
@@ -160,6 +167,11 @@ impl State {
         addresses: &[IpAddr],
         stats: &Stats,
     ) {
+        if matches!(self.cluster.discovery, Discovery::Named(_)) {
+            let gone = self.book.resolved(name, addresses);
+            self.let_go(&gone, stats);
+            return;
+        }
         if !self.endpoints.names().contains(&name) {
             return;
         }
@@ -179,11 +191,15 @@ impl State {
 
     /// Whether a name is wanted and nothing was heard about it yet.
     pub(crate) fn awaits(&self, name: &str) -> bool {
-        !self.addresses.contains_key(name) && self.endpoints.names().contains(&name)
+        self.book.awaits_host(name)
+            || !self.addresses.contains_key(name) && self.endpoints.names().contains(&name)
     }
 
-    /// Whether nothing was heard yet about some name.
-    pub(crate) fn awaits_names(&self) -> bool {
+    /// Whether nothing was heard yet about a name that the attempt needs.
+    pub(crate) fn awaits_names(&self, attempt: &Attempt) -> bool {
+        if matches!(self.cluster.discovery, Discovery::Named(_)) {
+            return attempt.named().is_some_and(|named| self.book.awaits(named));
+        }
         self.endpoints.names().iter().any(|name| !self.addresses.contains_key(*name))
     }
 
@@ -198,12 +214,13 @@ impl State {
             failure_refresh: cluster.dns_failure_refresh,
             respect_ttl: cluster.respect_dns_ttl,
         };
-        self.endpoints.names().into_iter().map(lookup).collect()
+        let brought = self.book.names();
+        self.endpoints.names().into_iter().chain(brought).map(lookup).collect()
     }
 
     /// Makes the hosts anew from endpoints and addresses, and keeps those that are the same.
     fn rebuild(&mut self, now: Moment, stats: &Stats) {
-        if matches!(self.cluster.discovery, Discovery::OriginalDst { .. }) {
+        if matches!(self.cluster.discovery, Discovery::OriginalDst { .. } | Discovery::Named(_)) {
             // Its hosts come from connections, and go with them.
             return;
         }
@@ -343,6 +360,40 @@ impl State {
         Some(host)
     }
 
+    /// The host of the name that a request brought.
+    pub(crate) fn by_name(
+        &mut self,
+        now: Moment,
+        named: &Named,
+        stats: &Stats,
+    ) -> Result<Arc<Host>, Refusal> {
+        let Discovery::Named(rules) = &self.cluster.discovery else {
+            return Err(Refusal::NoHealthyHost);
+        };
+        self.next_cleanup.get_or_insert(now + CLEANUP);
+        let (host, is_new) = self.book.host(now, named, rules)?;
+        if is_new {
+            self.hosts.push(Arc::clone(&host));
+            stats.membership_change.add(1);
+            stats.membership_total.add(1);
+            stats.membership_healthy.add(1);
+        }
+        Ok(host)
+    }
+
+    /// Lets hosts go whose names are forgotten, or lead elsewhere.
+    fn let_go(&mut self, gone: &[Arc<Host>], stats: &Stats) {
+        if gone.is_empty() {
+            return;
+        }
+        gone.iter().for_each(|host| host.remove());
+        self.hosts.retain(|host| !gone.iter().any(|gone| Arc::ptr_eq(gone, host)));
+        let count = u64::try_from(self.hosts.len()).unwrap_or(u64::MAX);
+        stats.membership_change.add(1);
+        stats.membership_total.set(count);
+        stats.membership_healthy.set(count);
+    }
+
     /// Puts a host out, if outlier detection allows.
     pub(crate) fn eject(&mut self, now: Moment, host: &Arc<Host>, reason: Reason, stats: &Stats) {
         let Some(outlier) = &mut self.outlier else { return };
@@ -364,7 +415,12 @@ impl State {
         }
         if self.next_cleanup.is_some_and(|due| due <= now) {
             self.clean_up(stats);
-            self.next_cleanup = (!self.originals.is_empty()).then(|| now + CLEANUP);
+            if let Discovery::Named(rules) = &self.cluster.discovery {
+                let gone = self.book.forget(now, rules);
+                self.let_go(&gone, stats);
+            }
+            let is_empty = self.originals.is_empty() && self.book.is_empty();
+            self.next_cleanup = (!is_empty).then(|| now + CLEANUP);
         }
     }
 

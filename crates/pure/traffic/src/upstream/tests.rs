@@ -601,3 +601,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_cluster_of_names_looks_up_what_a_request_names() {
+    use xds::dynamic::{ClusterConfig, DnsCacheConfig, cluster_config};
+    let config = ClusterConfig {
+        cluster_implementation_specifier: Some(
+            cluster_config::ClusterImplementationSpecifier::DnsCacheConfig(DnsCacheConfig {
+                name: "d".into(),
+                dns_lookup_family: proto::cluster::DnsLookupFamily::V4Only.into(),
+                max_hosts: Some(2),
+                ..Default::default()
+            }),
+        ),
+        ..Default::default()
+    };
+    let named = cluster(|c| {
+        c.cluster_discovery_type =
+            Some(ClusterDiscoveryType::ClusterType(proto::cluster::CustomClusterType {
+                name: "envoy.clusters.dynamic_forward_proxy".into(),
+                typed_config: Some(wkt::Any::pack(&config)),
+            }));
+        c.lb_policy = proto::cluster::LbPolicy::ClusterProvided.into();
+    });
+    let upstreams = upstreams(&named, &endpoints(&[]));
+    let upstream = upstreams.of("c").unwrap();
+    let to = |authority: &str| {
+        let attempt = attempt(None).to(crate::cluster::Named::read(authority, 80));
+        let picked = upstream.pick(Moment::START, &permit(), &attempt, &mut Dice::seeded(1));
+        picked.map(|seat| seat.host().address_text().to_owned())
+    };
+    assert_eq!(to("a.example"), Err(Refusal::NotResolved));
+    let asked = upstreams.lookups();
+    assert_eq!((asked.len(), asked[0].name.as_str(), asked[0].respect_ttl), (1, "a.example", true));
+    upstreams.resolved(Moment::START, "c", "a.example", &["10.0.0.1".parse().unwrap()]);
+    assert_eq!(to("a.example").as_deref(), Ok("10.0.0.1:80"));
+    assert_eq!(to("A.example:80").as_deref(), Ok("10.0.0.1:80"));
+    // A failure is heard of too, and mended by the next answer.
+    assert_eq!(to("b.example"), Err(Refusal::NotResolved));
+    upstreams.unresolved(Moment::START, "c", "b.example");
+    assert_eq!(to("b.example"), Err(Refusal::NotResolved));
+    upstreams.resolved(Moment::START, "c", "b.example", &["10.0.0.2".parse().unwrap()]);
+    assert_eq!(to("b.example").as_deref(), Ok("10.0.0.2:80"));
+    assert_eq!(to("c.example"), Err(Refusal::TooManyNames));
+    // Names that nobody asks for are forgotten, and their hosts with them.
+    assert_eq!(upstream.hosts().len(), 2);
+    upstreams.on_wake(Moment::START + Duration::from_secs(300));
+    assert_eq!(upstream.hosts().len(), 0);
+    assert_eq!(upstreams.lookups(), []);
+}

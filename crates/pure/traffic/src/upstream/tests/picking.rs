@@ -236,12 +236,13 @@ fn names_are_awaited_until_something_is_heard() {
     let hosts = named.endpoints.clone().unwrap();
     let upstreams = upstreams(&named, &hosts);
     let upstream = upstreams.of("c").unwrap();
+    let any = attempt(None);
     assert_eq!(upstreams.lookups()[0].failure_refresh, Duration::from_secs(2));
-    assert!(upstream.awaits_names());
+    assert!(upstream.awaits_names(&any));
     upstreams.resolved(Moment::START, "c", "one.example", &["10.0.0.1".parse().unwrap()]);
-    assert!(upstream.awaits_names());
+    assert!(upstream.awaits_names(&any));
     upstreams.unresolved(Moment::START, "c", "two.example");
-    assert!(!upstream.awaits_names());
+    assert!(!upstream.awaits_names(&any));
     // Who is known stays when no server answers.
     upstreams.unresolved(Moment::START, "c", "one.example");
     assert_eq!(upstream.hosts().len(), 1);
