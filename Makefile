@@ -24,6 +24,7 @@ test: tools unit e2e judge
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --test e2e --test judge --locked -- -D warnings
 	cargo test --locked -q -p objects -p kinds -p xds -p mesh -p traffic -p telemetry -p controllers -p explain -p tests --test tidy --test book
 
 unit:

@@ -26,7 +26,7 @@ spec: { selector: { app: web }, ports: [ { port: 80, targetPort: 8080 } ] }
 ";
 
 /// kubectl's words, split at spaces, in namespace `shop`.
-fn words<'a>(line: &'a str) -> Vec<&'a str> {
+fn words(line: &str) -> Vec<&str> {
     let mut words: Vec<&str> = line.split(' ').collect();
     words.extend(["-n", "shop"]);
     words

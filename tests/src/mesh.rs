@@ -151,7 +151,6 @@ impl Mesh {
     }
 
     /// `kubectl apply -f -` of this YAML; panics when it fails. Gives what kubectl said, warnings too.
-    #[must_use]
     pub fn apply(&self, yaml: &str) -> String {
         let output = self.feed(&["apply", "-f", "-"], yaml);
         succeeded(&format!("kubectl apply of\n{yaml}"), &output)

@@ -7,7 +7,6 @@ use crate::h2wire::{
 };
 
 /// What a client may do, and what only an attacker does.
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn abuses(add: Add<'_>) {
     let cancel = |stream: u32| frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
     add("rapid resets of whole requests", false, &|it| {
