@@ -1,3 +1,5 @@
+//! Access logs: what operators show, what formats keep, what filters pass, and what is refused.
+
 use std::time::Duration;
 
 use xds::{
