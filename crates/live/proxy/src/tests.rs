@@ -6,6 +6,7 @@ mod breaker;
 mod changes;
 mod client;
 mod control_plane;
+mod dynamic;
 mod forwarding;
 mod http2;
 mod lifecycle;

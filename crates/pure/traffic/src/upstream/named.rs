@@ -43,8 +43,9 @@ impl Book {
             if rules.most <= self.entries.len() {
                 return Err(Refusal::TooManyNames);
             }
-            // An address stands for itself.
-            let addresses = named.host.parse().ok().map(|address| vec![address]);
+            // An address stands for itself, and a name may be known by another port.
+            let itself = named.host.parse().ok().map(|address| vec![address]);
+            let addresses = itself.or_else(|| self.known(&named.host));
             self.entries.insert(named.clone(), Entry { addresses, host: None, asked: now });
         }
         let entry = self.entries.get_mut(named).ok_or(Refusal::NotResolved)?;
@@ -65,6 +66,13 @@ impl Book {
         let host = Arc::new(Host::new(address, &endpoint, &Place::default()));
         entry.host = Some(Arc::clone(&host));
         Ok((host, true))
+    }
+
+    /// The addresses of a host, where they are known from some port.
+    fn known(&self, host: &str) -> Option<Vec<IpAddr>> {
+        let first = Named { host: host.into(), port: 0 };
+        let mut of_host = self.entries.range(first..).take_while(|(named, _)| *named.host == *host);
+        of_host.find_map(|(_, entry)| entry.addresses.clone())
     }
 
     /// Whether nothing was heard yet of a name that was asked for.
@@ -154,12 +162,16 @@ mod tests {
         book.resolved("a.example", &["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
         let (host, is_new) = book.host(at(1), &named, &rules).unwrap();
         assert_eq!((host.address().to_string().as_str(), is_new), ("10.0.0.1:81", true));
+        // Another port of it needs no other look-up.
+        let (host, _) =
+            book.host(at(1), &Named::read("a.example:82", 80).unwrap(), &rules).unwrap();
+        assert_eq!(host.address().to_string(), "10.0.0.1:82");
         // Another order is no change; an address that is gone is.
         assert!(
             book.resolved("a.example", &["10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap()])
                 .is_empty()
         );
-        assert_eq!(book.resolved("a.example", &["10.0.0.3".parse().unwrap()]).len(), 1);
+        assert_eq!(book.resolved("a.example", &["10.0.0.3".parse().unwrap()]).len(), 2);
         let (host, _) = book.host(at(1), &named, &rules).unwrap();
         assert_eq!(host.address().to_string(), "10.0.0.3:81");
         // A name without addresses is an answer too.
