@@ -164,6 +164,7 @@ pub(crate) fn has_findings(object: &Value) -> bool {
                 | Kind::ServiceEntry
                 | Kind::WorkloadEntry
                 | Kind::Sidecar
+                | Kind::ProxyConfig
                 | Kind::ConfigMap
         )
     })

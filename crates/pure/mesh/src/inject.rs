@@ -2,6 +2,7 @@
 
 mod container;
 mod pod;
+mod settings;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use pod::PodFacts;
+pub use settings::{Settings, settings};
 
 /// Name of the container that is the sidecar.
 pub const CONTAINER: &str = "istio-proxy";
@@ -36,6 +38,8 @@ pub struct InjectConfig {
     pub domain: String,
     /// Revision of the control plane that injects.
     pub revision: String,
+    /// How the sidecar runs, before the pod's own annotation speaks.
+    pub settings: Settings,
 }
 
 impl Default for InjectConfig {
@@ -47,6 +51,7 @@ impl Default for InjectConfig {
             mesh: "cluster.local".to_owned(),
             domain: "cluster.local".to_owned(),
             revision: "default".to_owned(),
+            settings: Settings::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod gateway;
 mod logs;
 mod policy;
 mod routing;
+mod running;
 mod scopes;
 mod sidecar;
 mod valid;

@@ -9,6 +9,7 @@ mod matching;
 mod mesh_config;
 mod notes;
 mod policy;
+mod proxies;
 mod registry;
 mod routing;
 mod rule;
@@ -18,6 +19,7 @@ mod text;
 use crate::findings::Finding;
 use crate::model::Model;
 use crate::world::World;
+pub(crate) use registry::created;
 
 /// What the objects mean, and what is wrong with them. Findings are in order of object and path.
 ///
@@ -36,6 +38,7 @@ pub fn understand(world: &World) -> (Model, Vec<Finding>) {
     model.gateways = gateway::gateways(world, &mut findings);
     model.scopes = scope::scopes(world, &mut findings);
     model.mesh = mesh.into();
+    proxies::proxies(world, &mut findings);
     check::check(world, &model, &mut findings);
     findings.sort();
     findings.dedup();

@@ -271,7 +271,8 @@ impl Model {
     ) -> (Locality, BTreeMap<String, String>) {
         // A rule for the whole mesh needs no policy to look at places.
         let by_mesh = self.mesh.locality.as_ref();
-        let mut by_place = by_mesh.is_some_and(|rules| !rules.distribute.is_empty());
+        let mut by_place = by_mesh.is_some_and(|rules| !rules.distribute.is_empty())
+            || outbound.iter().any(|one| one.service.near);
         let mut labels = BTreeMap::new();
         for traffic in
             outbound.iter().filter_map(|one| one.policy.as_ref()).flat_map(|one| one.layers())

@@ -59,6 +59,8 @@ pub enum Kind {
     WorkloadEntry,
     /// Sidecar of `networking.istio.io`.
     Sidecar,
+    /// ProxyConfig of `networking.istio.io`.
+    ProxyConfig,
     /// The ConfigMap `istio`, with the defaults of the mesh.
     ConfigMap,
 }
@@ -75,6 +77,7 @@ const KINDS: &[(&str, &str, Kind)] = &[
     ("networking.istio.io", "ServiceEntry", Kind::ServiceEntry),
     ("networking.istio.io", "WorkloadEntry", Kind::WorkloadEntry),
     ("networking.istio.io", "Sidecar", Kind::Sidecar),
+    ("networking.istio.io", "ProxyConfig", Kind::ProxyConfig),
     ("", "ConfigMap", Kind::ConfigMap),
 ];
 
@@ -152,6 +155,7 @@ pub struct World {
     pub(crate) service_entries: BTreeMap<Name, Arc<istio::ServiceEntry>>,
     pub(crate) workload_entries: BTreeMap<Name, Arc<istio::WorkloadEntry>>,
     pub(crate) sidecars: BTreeMap<Name, Arc<istio::Sidecar>>,
+    pub(crate) proxy_configs: BTreeMap<Name, Arc<istio::ProxyConfig>>,
     /// ConfigMaps of the mesh's name; the one of the root namespace counts.
     pub(crate) configs: BTreeMap<Name, Arc<core::ConfigMap>>,
     pub(crate) broken: BTreeMap<Key, Finding>,
@@ -198,6 +202,7 @@ impl World {
             Kind::ServiceEntry => drop(self.service_entries.remove(&name)),
             Kind::WorkloadEntry => drop(self.workload_entries.remove(&name)),
             Kind::Sidecar => drop(self.sidecars.remove(&name)),
+            Kind::ProxyConfig => drop(self.proxy_configs.remove(&name)),
             Kind::ConfigMap => drop(self.configs.remove(&name)),
         }
     }
@@ -226,6 +231,7 @@ impl World {
             Kind::ServiceEntry => insert(&mut self.service_entries, name, object)?,
             Kind::WorkloadEntry => insert(&mut self.workload_entries, name, object)?,
             Kind::Sidecar => insert(&mut self.sidecars, name, object)?,
+            Kind::ProxyConfig => insert(&mut self.proxy_configs, name, object)?,
             Kind::ConfigMap => insert(&mut self.configs, name, object)?,
         }
         Ok(())

@@ -76,9 +76,10 @@ async fn inject(shared: &Shared, question: &Value) -> Value {
     let text = |pointer: &str| question.pointer(pointer).and_then(Value::as_str);
     let name =
         text("/namespace").or_else(|| text("/object/metadata/namespace")).unwrap_or("default");
-    let (known, service) = {
+    let (known, service, settings) = {
         let seen = shared.seen.read().unwrap_or_else(PoisonError::into_inner);
-        (seen.namespaces.get(name).cloned(), seen.service.clone())
+        let settings = inject::settings(&seen.world, name, pod);
+        (seen.namespaces.get(name).cloned(), seen.service.clone(), settings)
     };
     let namespace = match known {
         Some(namespace) => namespace,
@@ -86,6 +87,7 @@ async fn inject(shared: &Shared, question: &Value) -> Value {
     };
     let config = InjectConfig {
         discovery: shared.options.discovery(service.as_deref()),
+        settings,
         ..shared.options.inject.clone()
     };
     let Some(patch) = inject::patch(pod, &namespace, &config) else {

@@ -115,7 +115,7 @@ pub(super) const ISTIO: &[Resource] = &[
         check: checks::istio::workload_entry,
         ..NETWORKING
     },
-    // Stored with their types: nothing registers workloads or starts proxies by them yet.
+    // Stored with its type: nothing registers workloads by it.
     Resource {
         kind: "WorkloadGroup",
         plural: "workloadgroups",
@@ -133,7 +133,6 @@ pub(super) const ISTIO: &[Resource] = &[
         versions: &["v1beta1"],
         schema: schema::of::<istio::ProxyConfig>,
         check: checks::istio::proxy_config,
-        acted_on: false,
         ..NETWORKING
     },
     of_versions(

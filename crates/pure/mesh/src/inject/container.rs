@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::pod::PodFacts;
-use super::{CONTAINER, InjectConfig};
+use super::settings::put_over;
+use super::{CONTAINER, InjectConfig, Settings};
 
 /// Port of the readiness answer.
 const STATUS_PORT: u16 = 15021;
@@ -79,8 +80,10 @@ fn env(
         text("ISTIO_META_POD_PORTS", ports.to_string()),
         text("ISTIO_METAJSON_LABELS", json!(labels).to_string()),
     ];
-    if let Some(config) = pod.annotations.get("proxy.istio.io/config") {
-        env.push(text("PROXY_CONFIG", config.clone()));
+    match settings(pod, config) {
+        Ok(settings) => env.extend(of_settings(&settings, &env)),
+        // The sidecar refuses it, and says why.
+        Err(unreadable) => env.push(text("PROXY_CONFIG", unreadable.to_owned())),
     }
     // The application's own wish to be scraped, which the merged endpoint of the sidecar follows.
     let scrape = |key: &str| pod.annotations.get(&format!("prometheus.io/{key}")).cloned();
@@ -91,6 +94,36 @@ fn env(
             "path": scrape("path").unwrap_or_default(),
         });
         env.push(text("ISTIO_PROMETHEUS_ANNOTATIONS", wish.to_string()));
+    }
+    env
+}
+
+/// How the sidecar runs: what the control plane says, and the pod's own annotation over it. An annotation that cannot be
+/// read is given back.
+fn settings<'a>(pod: &'a PodFacts<'_>, config: &InjectConfig) -> Result<Settings, &'a str> {
+    let mut settings = config.settings.clone();
+    if let Some(text) = pod.annotations.get("proxy.istio.io/config") {
+        match serde_saphyr::from_str(text) {
+            Ok(Value::Object(own)) => put_over(&mut settings, own),
+            _ => return Err(text),
+        }
+    }
+    Ok(settings)
+}
+
+/// The variables of settings; those that are there already stay as they are.
+fn of_settings(settings: &Settings, known: &[Value]) -> Vec<Value> {
+    let text = |name: &str, value: &str| json!({"name": name, "value": value});
+    let mut env = Vec::new();
+    if !settings.is_empty() {
+        env.push(text("PROXY_CONFIG", &Value::Object(settings.clone()).to_string()));
+    }
+    let variables = settings.get("proxyMetadata").and_then(Value::as_object);
+    for (name, value) in variables.into_iter().flatten() {
+        let is_new = known.iter().chain(&env).all(|one| one["name"] != name.as_str());
+        if let Some(value) = value.as_str().filter(|_| is_new) {
+            env.push(text(name, value));
+        }
     }
     env
 }

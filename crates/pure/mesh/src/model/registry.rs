@@ -169,6 +169,8 @@ pub struct Service {
     pub selector: BTreeMap<String, String>,
     /// Who sees it.
     pub export: Export,
+    /// Endpoints in the caller's zone come first, then those of its region (`trafficDistribution`).
+    pub near: bool,
 }
 
 impl Service {

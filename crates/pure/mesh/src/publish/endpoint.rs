@@ -11,6 +11,15 @@ use crate::model::policy::LocalityRules;
 use crate::model::{Endpoint, Locality, Port, Traffic};
 use crate::view::{Outbound, View};
 
+/// What an endpoint that is near has in common with the caller, most important first.
+const NEAR: [&str; 2] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"];
+
+/// The words of [`NEAR`] that say something of this caller.
+fn near(view: &View) -> Vec<String> {
+    let known = NEAR.iter().filter(|key| label(key, &view.locality, None).is_some());
+    known.map(|key| (*key).to_owned()).collect()
+}
+
 /// Endpoints of one place and one priority.
 type Groups<'a> = BTreeMap<(u32, &'a Locality), Vec<&'a Endpoint>>;
 
@@ -30,9 +39,16 @@ pub(super) fn assignment(
         .into_iter()
         .flatten()
         .filter(|endpoint| labels.is_none_or(|labels| endpoint.has_labels(labels)));
+    let near = near(view);
+    // A rule about places goes over what the service asks for.
+    let by_near = one.service.near && rules_of(view, traffic).is_none();
     let mut groups = Groups::new();
     for endpoint in endpoints {
-        let rank = rank(view, traffic, endpoint);
+        let rank = if by_near {
+            rank_by_labels(view, &near, endpoint)
+        } else {
+            rank(view, traffic, endpoint)
+        };
         groups.entry((rank, endpoint.locality())).or_default().push(endpoint);
     }
     let shares = shares(view, traffic, &groups);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use kinds::istio::{self, ServiceEntry, WorkloadEntry, WorkloadEntrySpec};
 
 use super::notes::Notes;
-use super::registry::{Found, by_age, created, placed};
+use super::registry::{Found, by_age, created, near, placed};
 use crate::findings::{Code, Finding};
 use crate::host;
 use crate::model::registry::contains;
@@ -144,6 +144,7 @@ fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> V
         notes.namespace(),
     );
     let selector = spec.workload_selector.as_ref().map(|one| one.labels.clone());
+    let near = near(notes, None, &entry.metadata);
     let mut services = Vec::new();
     for (index, text) in spec.hosts.iter().enumerate() {
         let path = format!("spec.hosts[{index}]");
@@ -171,6 +172,7 @@ fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> V
             ports: ports.clone(),
             selector: selector.clone().unwrap_or_default(),
             export: export.clone(),
+            near,
         });
     }
     services

@@ -55,6 +55,7 @@ fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Val
                 "REGISTRY_ONLY" => config.allow_any = Some(false),
                 _ => drop(notes.wrong(&path, format!("{mode:?} is no mode"))),
             }
+            notes.ignored(value.get("tls").is_some(), &format!("{path}.tls"));
         }
         "localityLbSetting" => {
             let rules = read::<istio::LocalityLoadBalancer>(notes, &path, value);
@@ -72,6 +73,7 @@ fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Val
             let written = read::<istio::Retries>(notes, &path, value);
             config.retry = written.map(|written| notes.retry(&path, &written));
         }
+        "defaultConfig" => default_config(notes, &path, value),
         "h2UpgradePolicy" => config.upgrade_to_http2 = value == "UPGRADE",
         "protocolDetectionTimeout" => config.detection = notes.duration(&path, text().as_ref()),
         "dnsRefreshRate" => {
@@ -91,6 +93,18 @@ fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Val
         "defaultDestinationRuleExportTo" => config.export_policies = words(value),
         _ if is_evident(notes, name, value) => {}
         _ => notes.note(Code::FieldNotHonoured, &path, "this field does nothing yet"),
+    }
+}
+
+/// Settings of `defaultConfig` that a sidecar looks at.
+const RUNNING: &[&str] =
+    &["concurrency", "discoveryAddress", "proxyMetadata", "terminationDrainDuration"];
+
+/// Notes settings of sidecars that nothing looks at.
+fn default_config(notes: &mut Notes<'_>, path: &str, value: &Value) {
+    for name in value.as_object().into_iter().flat_map(Map::keys) {
+        let known = RUNNING.contains(&name.as_str());
+        notes.ignored(!known, &format!("{path}.{name}"));
     }
 }
 

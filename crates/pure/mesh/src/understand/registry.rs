@@ -16,6 +16,11 @@ use crate::model::{
 };
 use crate::world::{Key, Kind, PodRecord, World};
 
+/// Annotation that stands for `trafficDistribution`.
+const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
+/// Label of services whose sessions Istio pins to a pod by a cookie of its own.
+const PERSISTENT: &str = "istio.io/persistent-session";
+
 /// Workloads by address.
 pub(super) fn workloads(world: &World) -> BTreeMap<IpAddr, Shared<Workload>> {
     let mut workloads = BTreeMap::new();
@@ -92,7 +97,12 @@ fn service(notes: &mut Notes<'_>, mesh: &MeshConfig, object: &core::Service) -> 
     let words = annotations.and_then(|all| all.get("networking.istio.io/exportTo"));
     let words = words.into_iter().flat_map(|words| words.split(','));
     let export = Export::from_words(words, &mesh.export_services, notes.namespace());
+    let pinned = object.metadata.labels.as_ref();
+    let pinned = pinned.is_some_and(|labels| labels.contains_key(PERSISTENT));
+    notes.ignored(pinned, &format!("metadata.labels[{PERSISTENT}]"));
+    let near = near(notes, spec.traffic_distribution.as_deref(), &object.metadata);
     Some(Service {
+        near,
         host: host::service(&notes.key.name, notes.namespace(), &notes.settings.domain),
         name: notes.key.name.clone(),
         namespace: notes.key.namespace.clone(),
@@ -107,6 +117,33 @@ fn service(notes: &mut Notes<'_>, mesh: &MeshConfig, object: &core::Service) -> 
         selector: spec.selector.clone().unwrap_or_default(),
         export,
     })
+}
+
+/// Whether near endpoints come first: the field `trafficDistribution`, else the annotation that stands for it.
+pub(super) fn near(
+    notes: &mut Notes<'_>,
+    field: Option<&str>,
+    metadata: &core::ObjectMeta,
+) -> bool {
+    let note = metadata.annotations.as_ref().and_then(|all| all.get(DISTRIBUTION));
+    let (path, word) = match (field, note) {
+        (Some(word), _) => ("spec.trafficDistribution".to_owned(), word),
+        (None, Some(word)) => (format!("metadata.annotations[{DISTRIBUTION}]"), word.as_str()),
+        (None, None) => return false,
+    };
+    match word {
+        "PreferClose" | "PreferSameZone" => true,
+        "PreferSameNode" => {
+            let text = "nodes are not told apart: endpoints of the same zone come first";
+            notes.note(Code::FieldNotHonoured, &path, text);
+            true
+        }
+        "" | "Any" => false,
+        _ => {
+            notes.note(Code::FieldNotHonoured, &path, format!("{word:?} is no distribution"));
+            false
+        }
+    }
 }
 
 fn port(notes: &mut Notes<'_>, index: usize, port: &core::ServicePort) -> Option<Port> {
@@ -212,7 +249,7 @@ fn addresses<'a>(
 }
 
 /// The creation stamp as RFC 3339 text, which sorts by time; empty for an object not stored yet.
-pub(super) fn created(meta: &core::ObjectMeta) -> String {
+pub(crate) fn created(meta: &core::ObjectMeta) -> String {
     let stamp = meta.creation_timestamp.as_ref();
     stamp
         .and_then(|stamp| serde_json::to_value(stamp).ok())
