@@ -5,6 +5,7 @@ mod balance;
 mod calls;
 mod edits;
 mod frames;
+mod logs;
 mod malformed;
 mod manners;
 mod random;
@@ -25,6 +26,7 @@ pub(crate) fn all(seed: u64, rounds: u64, upstreams: &Upstreams) -> Vec<Area> {
         retries::faults(),
         edits::internal(),
         frames::area(),
+        logs::area(),
     ];
     areas.extend(calls::areas());
     areas.extend(manners::areas());

@@ -30,6 +30,8 @@ pub(crate) struct Case {
     pub(crate) flags: bool,
     /// Whether each run has to show the same: there is neither chance nor a clock in it.
     pub(crate) is_deterministic: bool,
+    /// Whether all of the access records is.
+    pub(crate) records: bool,
 }
 
 impl std::fmt::Debug for Case {
@@ -78,6 +80,7 @@ pub(crate) fn act(
         judge: Box::new(equal),
         flags: true,
         is_deterministic: true,
+        records: true,
     }
 }
 
@@ -102,12 +105,15 @@ impl Case {
     ) -> Self {
         self.judge = Box::new(judge);
         self.is_deterministic = false;
+        // What is left to chance shows in the records, too.
+        self.records = false;
         self
     }
 
-    /// Without comparing response flags.
+    /// Without comparing response flags, and the rest of the access records.
     pub(crate) fn without_flags(mut self) -> Self {
         self.flags = false;
+        self.records = false;
         self
     }
 

@@ -80,7 +80,8 @@ impl Proxy {
                 command
             }
         };
-        let said = File::create(folder.join("said.log")).unwrap();
+        // A proxy may open its own output once more for its access log: nobody writes over the other.
+        let said = File::options().create(true).append(true).open(folder.join("said.log")).unwrap();
         command.arg("-c").arg(&config).stdin(Stdio::null());
         let child = command.stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap();
         let mut process = Process { child, folder };
@@ -94,29 +95,15 @@ impl Proxy {
         self.process.said()
     }
 
-    /// Its access log so far.
+    /// Its access log so far: what is in its file, and what it wrote to its standard output instead.
     pub(crate) fn access_log(&self) -> String {
-        fs::read_to_string(self.process.folder.join("access.log")).unwrap_or_default()
-    }
-
-    /// How often each set of response flags was counted by our proxy so far.
-    pub(crate) fn flag_counts(&self) -> BTreeMap<String, u64> {
-        let page = wire::fetch(self.admin, "/stats/prometheus").unwrap_or_default();
-        let mut counts = BTreeMap::new();
-        for line in page.lines().filter(|line| line.starts_with("istio_requests_total{")) {
-            let flags = line.split("response_flags=\"").nth(1).and_then(|it| it.split('"').next());
-            let count = line.rsplit(' ').next().and_then(|it| it.parse::<f64>().ok());
-            if let (Some(flags), Some(count)) = (flags, count) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a counter of requests is a small whole number"
-                )]
-                let count = count as u64;
-                *counts.entry(flags.to_owned()).or_default() += count;
-            }
+        let read = |name| fs::read_to_string(self.process.folder.join(name)).unwrap_or_default();
+        let mut log = read("access.log");
+        for line in read("said.log").lines().filter(|line| line.starts_with('{')) {
+            log.push_str(line);
+            log.push('\n');
         }
-        counts
+        log
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    case::{Case, Eye, domain, slug},
+    case::{Case, Eye, domain, equal, slug},
     config,
     known::Known,
     proxy::{Proxy, Which},
@@ -96,8 +96,8 @@ struct Sight {
     seen: Vec<String>,
     ended: usize,
     token: String,
-    /// Response flags and how often.
-    flags: BTreeMap<String, u64>,
+    /// Lines of the access log about it, without what differs from run to run.
+    records: Vec<String>,
 }
 
 /// Runs all cases of an area.
@@ -259,22 +259,14 @@ fn both(
     look: usize,
 ) -> Vec<(Sight, Sight)> {
     std::thread::scope(|scope| {
-        let left = scope.spawn(|| {
-            let mut sights: Vec<_> =
-                cases.iter().map(|case| one(envoy, case, upstreams, look)).collect();
-            envoy_flags(envoy, &mut sights);
+        let look_at = |proxy: &Proxy| {
+            let mut sights: Vec<Sight> =
+                cases.iter().map(|case| one(proxy, case, upstreams, look)).collect();
+            records(proxy, &mut sights);
             sights
-        });
-        let mut before = ours.flag_counts();
-        let mut right = Vec::with_capacity(cases.len());
-        for case in cases {
-            let mut sight = one(ours, case, upstreams, look);
-            if case.flags {
-                sight.flags = our_flags(ours, &before, sight.ended);
-            }
-            before = ours.flag_counts();
-            right.push(sight);
-        }
+        };
+        let left = scope.spawn(move || look_at(envoy));
+        let right = look_at(ours);
         left.join().expect("looking at Envoy").into_iter().zip(right).collect()
     })
 }
@@ -297,45 +289,48 @@ fn one(proxy: &Proxy, case: &Case, upstreams: &Upstreams, look: usize) -> Sight 
         ended: 0,
     };
     (case.act)(&mut eye);
-    Sight { seen: eye.seen, ended: eye.ended, token, flags: BTreeMap::new() }
+    Sight { seen: eye.seen, ended: eye.ended, token, records: Vec::new() }
 }
 
-/// Our proxy's flags since `before`, once so many requests are counted.
-fn our_flags(ours: &Proxy, before: &BTreeMap<String, u64>, n: usize) -> BTreeMap<String, u64> {
-    let deadline = Instant::now() + RECORDS;
-    loop {
-        let mut now = ours.flag_counts();
-        for (flags, count) in before {
-            now.entry(flags.clone()).and_modify(|it| *it = it.saturating_sub(*count));
-        }
-        now.retain(|_, count| *count > 0);
-        now = now.into_iter().map(|(flags, count)| (in_order(&flags), count)).collect();
-        if now.values().sum::<u64>() >= n as u64 || Instant::now() > deadline {
-            return now;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Envoy's flags, out of its access log.
-fn envoy_flags(envoy: &Proxy, sights: &mut [Sight]) {
+/// What a proxy's access log says of each case.
+fn records(proxy: &Proxy, sights: &mut [Sight]) {
     let wanted: usize = sights.iter().map(|sight| sight.ended).sum();
     let deadline = Instant::now() + RECORDS;
-    while envoy.access_log().lines().count() < wanted && Instant::now() < deadline {
+    while proxy.access_log().lines().count() < wanted && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let log = envoy.access_log();
-    let mut by_token: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for line in log.lines() {
-        let mut words = line.split(' ');
-        let token = words.next().unwrap_or_default();
-        by_token.entry(token).or_default().push(words.nth(1).unwrap_or_default());
-    }
+    let log = proxy.access_log();
     for sight in sights {
-        for flags in by_token.get(sight.token.as_str()).into_iter().flatten() {
-            *sight.flags.entry(in_order(flags)).or_default() += 1;
-        }
+        let own = log.lines().filter(|line| line.contains(&sight.token));
+        sight.records = own.map(|line| plain(&line.replace(&sight.token, "<case>"))).collect();
+        // Requests that overlap end in any order.
+        sight.records.sort();
     }
+}
+
+/// A record without the machine's own words about a failed connection.
+fn plain(line: &str) -> String {
+    let Some((start, rest)) = line.split_once("remote_connection_failure|") else {
+        return line.to_owned();
+    };
+    let mut line =
+        format!("{start}remote_connection_failure{}", rest.trim_start_matches(|c| c != '}'));
+    // The body of such an answer holds these words, too.
+    if let Some((start, rest)) = line.split_once("\"sent\":") {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        line = format!("{start}\"sent\":0{rest}");
+    }
+    line
+}
+
+/// Response flags, and how often.
+fn flags(records: &[String]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for record in records {
+        let record: Value = serde_json::from_str(record).unwrap_or_default();
+        *counts.entry(in_order(record["flags"].as_str().unwrap_or_default())).or_default() += 1;
+    }
+    counts
 }
 
 /// A set of flags in alphabetical order: which was raised first is nobody's business.
@@ -347,8 +342,13 @@ fn in_order(flags: &str) -> String {
 
 fn compare(case: &Case, envoy: &Sight, ours: &Sight) -> Result<(), String> {
     let mut why = (case.judge)(&envoy.seen, &ours.seen).err().unwrap_or_default();
-    if case.flags && envoy.flags != ours.flags {
-        writeln!(why, "flags: Envoy {:?}, lateen {:?}", envoy.flags, ours.flags).ok();
+    if case.records {
+        why += &equal(&envoy.records, &ours.records).err().unwrap_or_default();
+    } else if case.flags {
+        let (envoy, ours) = (flags(&envoy.records), flags(&ours.records));
+        if envoy != ours {
+            writeln!(why, "flags: Envoy {envoy:?}, lateen {ours:?}").ok();
+        }
     }
     if why.is_empty() { Ok(()) } else { Err(why) }
 }
@@ -363,7 +363,7 @@ fn report(case: &Case, why: &str, envoy: &Sight, ours: &Sight, proxies: &[&Proxy
             writeln!(out, "   {line}").ok();
         }
         let log = proxy.access_log();
-        for line in log.lines().filter(|line| line.starts_with(&sight.token)) {
+        for line in log.lines().filter(|line| line.contains(&sight.token)) {
             writeln!(out, "   log {line}").ok();
         }
         let said = proxy.said();

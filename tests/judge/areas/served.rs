@@ -12,6 +12,7 @@ use xds::{
 use crate::{
     ads,
     case::{Case, act, case},
+    config,
     run::Area,
     upstream::Upstreams,
 };
@@ -24,16 +25,22 @@ const OUTBOUND: &str = "0.0.0.0_80";
 pub(crate) fn areas(upstreams: &Upstreams) -> Vec<Area> {
     let rules = rules();
     let mut objects = services(upstreams);
+    // Each proxy's own output, since both are told the same.
+    let log = json!({ "accessLogFile": "/dev/stdout", "accessLogEncoding": "JSON",
+        "accessLogFormat": config::record().to_string() });
+    objects.push(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "istio", "namespace": "istio-system" },
+        "data": { "mesh": log.to_string() },
+    }));
     objects.extend(rules.iter().flat_map(|rule| rule.objects.clone()));
     let (model, _) = understand(&World::new(&objects));
     [(NodeKind::Router, "gateway", GATEWAY), (NodeKind::Sidecar, "sidecar", OUTBOUND)]
         .into_iter()
         .map(|(kind, name, listener)| {
             let (address, refusals) = ads::serve(on_loopback(&publish(&model.view(&node(kind)))));
-            let mut cases: Vec<Case> = rules
-                .iter()
-                .map(|rule| case(rule.name, "", rule.asks).on(listener).without_flags())
-                .collect();
+            let mut cases: Vec<Case> =
+                rules.iter().map(|rule| case(rule.name, "", rule.asks).on(listener)).collect();
             cases.push(
                 act("nothing is refused", "", move |eye| {
                     let said = refusals.lock().unwrap().clone();
