@@ -32,6 +32,8 @@ pub(crate) struct Case {
     pub(crate) is_deterministic: bool,
     /// Whether all of the access records is.
     pub(crate) records: bool,
+    /// Whether both have to take the configuration.
+    pub(crate) is_accepted: bool,
 }
 
 impl std::fmt::Debug for Case {
@@ -81,6 +83,7 @@ pub(crate) fn act(
         flags: true,
         is_deterministic: true,
         records: true,
+        is_accepted: false,
     }
 }
 
@@ -95,6 +98,12 @@ impl Case {
     pub(crate) fn clusters(mut self, yaml: &str) -> Self {
         let read = config::yaml(&yaml.replace("CASE", &slug(&self.name)));
         self.clusters.extend(read.as_array().expect("a list of clusters").iter().cloned());
+        self
+    }
+
+    /// About what happens with its configuration: that both refuse it is no agreement.
+    pub(crate) fn accepted(mut self) -> Self {
+        self.is_accepted = true;
         self
     }
 

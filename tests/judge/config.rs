@@ -141,6 +141,9 @@ const SHARED: &str = "
 - {name: h2, hosts: [a-h2], typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {'@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}}
 ";
 
+/// A cluster of a case's own that speaks HTTP/2: none of its connections were used by another case.
+pub(crate) const OWN_H2: &str = "[{name: CASE, hosts: [a-h2], typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {'@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}}]";
+
 /// A whole bootstrap.
 pub(crate) fn bootstrap(
     upstreams: &Upstreams,

@@ -37,7 +37,6 @@ impl Which {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) which: Which,
-    pub(crate) admin: SocketAddr,
     /// Where each listener is, by name.
     pub(crate) listeners: BTreeMap<String, SocketAddr>,
     process: Process,
@@ -60,8 +59,8 @@ impl Drop for Process {
     }
 }
 
-/// What `ACCESS_LOG` in a configuration stands for: a file of the proxy's own.
-pub(crate) const ACCESS_LOG: &str = "ACCESS_LOG";
+/// Stands in a configuration for a file of the proxy's own.
+pub(crate) const ACCESS_LOG: &str = "<access log>";
 
 impl Proxy {
     /// Starts one of the proxies; `Err` is what it said when it refused the configuration.
@@ -87,7 +86,7 @@ impl Proxy {
         let mut process = Process { child, folder };
         let admin = process.wait_for(|process| process.admin(which))?;
         let listeners = process.wait_for(|_| listeners(admin, bootstrap))?;
-        Ok(Self { which, admin, listeners, process })
+        Ok(Self { which, listeners, process })
     }
 
     /// What it wrote to its standard outputs; the last lines.

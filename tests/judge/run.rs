@@ -206,7 +206,7 @@ fn run(
             run(area, &left, upstreams, look, verdicts);
             run(area, &right, upstreams, look, verdicts);
         }
-        (Err(_), Err(_)) => verdicts.push(Verdict {
+        (Err(_), Err(_)) if !first.is_accepted => verdicts.push(Verdict {
             name: name(first),
             disagreement: None,
             unsteady: None,
@@ -217,7 +217,7 @@ fn run(
             let say =
                 |it: Result<Proxy, String>| it.map_or_else(|why| why, |_| "accepted".to_owned());
             let text = format!(
-                "one refused the configuration\n{}Envoy: {}\nlateen: {}\n",
+                "the configuration was refused\n{}Envoy: {}\nlateen: {}\n",
                 first.configuration(),
                 say(envoy),
                 say(ours)

@@ -9,6 +9,7 @@ use http::{HeaderMap, Request};
 
 use crate::{
     case::{Case, Eye, act, case, plain},
+    config,
     run::Area,
 };
 
@@ -282,9 +283,10 @@ fn unary() -> Vec<Case> {
         ),
         calls(
             "a call whose stream the upstream declines",
-            "[{match: {prefix: /}, route: {cluster: h2, retry_policy: {retry_on: refused-stream, num_retries: 1}}}]",
+            "[{match: {prefix: /}, route: {cluster: CASE, retry_policy: {retry_on: refused-stream, num_retries: 1}}}]",
             &[&call("rst=7,grpc=0"), &call("rst=2,grpc=0")],
-        ),
+        )
+        .clusters(config::OWN_H2),
         calls(
             "plain requests on HTTP/2",
             TO_H2,

@@ -2,6 +2,7 @@
 
 use crate::{
     case::{Case, case},
+    proxy::ACCESS_LOG,
     run::Area,
 };
 
@@ -21,6 +22,11 @@ NAMES=%REQUESTED_SERVER_NAME%,%ROUTE_NAME%,%VIRTUAL_CLUSTER_NAME%,%FILTER_CHAIN_
 GRPC=%GRPC_STATUS%,%GRPC_STATUS(SNAKE_STRING)%,%GRPC_STATUS(NUMBER)%,%GRPC_STATUS_NUMBER% \
 STATE=%FILTER_STATE(a)%,%DYNAMIC_METADATA(a:b)%,%METADATA(DYNAMIC:a:b)%,%CLUSTER_METADATA(m:k)%,%CLUSTER_METADATA(m)%,%METADATA(CLUSTER:m:n)%,%UPSTREAM_METADATA(a:b)% \
 TIME=%START_TIME(%Y-%m)%,%EMIT_TIME(%Z)% OWN=%LOCAL_REPLY_BODY%,%TRACE_ID%,%CONNECTION_TERMINATION_DETAILS%";
+
+/// Members of JSON that have members of their own.
+const NESTED: &str = "\
+no-members: {}, no-values: [], one: {there: '%PROTOCOL%', missing: '%REQ(none)%'}, missing: {missing: '%REQ(none)%'}, \
+deep: {deeper: {missing: '%REQ(none)%'}, list: [{missing: '%REQ(none)%'}, [], null, '%REQ(none)%', 'a%REQ(none)%b']}";
 
 /// Listeners, each with a log of its own kind: a name, and what follows the path in its file log.
 const LISTENERS: &[(&str, &str)] = &[
@@ -95,8 +101,6 @@ const ASKS: &[&str] = &[
     "POST /a | x-c: a\"b\\c || hello",
     "HEAD /a",
     "GET /a | x-do: 500",
-    "GET /a | x-request-id: 00000031-0000-4000-8000-000000000000",
-    "GET /a | x-request-id: 00000032-0000-4000-8000-000000000000",
     "GET /two",
     "GET /known",
     "GET /empty/x?q=1 | x-c: b",
@@ -122,8 +126,18 @@ pub(crate) fn area() -> Area {
 }
 
 fn of(listener: &'static str) -> Case {
-    case(&format!("log {listener}"), ROUTES, ASKS)
+    // A share of requests is chosen by their ids: some on either side of its bound.
+    let with_id = |(n, ask): (usize, &&str)| {
+        let (head, body) = ask.split_once(" || ").unwrap_or((ask, ""));
+        let id = format!("x-request-id: {:08x}-0000-4000-8000-000000000000", 41 + n);
+        let body = if body.is_empty() { String::new() } else { format!(" || {body}") };
+        format!("{head} | {id}{body}")
+    };
+    let asks: Vec<String> = ASKS.iter().enumerate().map(with_id).collect();
+    let asks: Vec<&str> = asks.iter().map(String::as_str).collect();
+    case(&format!("log {listener}"), ROUTES, &asks)
         .on(listener)
+        .accepted()
         .clusters("[{name: known-CASE, alt_stat_name: known-as, hosts: [{name: a, hostname: 'a.name:81'}], metadata: {filter_metadata: {m: {k: v, n: 5, o: {z: 1, a: [true, null]}}}}}]")
 }
 
@@ -144,7 +158,7 @@ fn manager(kind: &str) -> &'static str {
         });
         let members: Vec<String> = members.collect();
         format!(
-            "json_format: {{case: '%REQ(X-CASE)%', number: 5.5, yes: true, nothing: null, {}}}",
+            "json_format: {{case: '%REQ(X-CASE)%', number: 5.5, yes: true, nothing: null, {NESTED}, {}}}",
             members.join(", ")
         )
     } else {
@@ -155,7 +169,7 @@ fn manager(kind: &str) -> &'static str {
     };
     let omit = if kind.contains("omit") { ", omit_empty_values: true" } else { "" };
     let log = format!(
-        "{{access_log: [{{name: l, {filter}typed_config: {{'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ACCESS_LOG, log_format: {{{format}{omit}}}}}}}]}}"
+        "{{access_log: [{{name: l, {filter}typed_config: {{'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: '{ACCESS_LOG}', log_format: {{{format}{omit}}}}}}}]}}"
     );
     Box::leak(log.into_boxed_str())
 }

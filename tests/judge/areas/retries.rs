@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::{
     case::{Case, act, case},
+    config,
     run::Area,
 };
 
@@ -134,6 +135,12 @@ fn over_http2() -> Vec<Case> {
         );
         case(name, &routes, asks)
     };
+    let own = |name: &str, asks: &[&str]| {
+        let routes = format!(
+            "[{{match: {{prefix: /}}, route: {{cluster: CASE, retry_policy: {{retry_on: refused-stream, num_retries: 1, {QUICK}}}}}}}]"
+        );
+        case(name, &routes, asks).clusters(config::OWN_H2)
+    };
     let grpc = "POST /s/m | content-type: application/grpc | te: trailers | x-do: grpc-only=14,grpc=0 || x";
     vec![
         on(
@@ -141,7 +148,11 @@ fn over_http2() -> Vec<Case> {
             "5xx",
             &["GET /p?q | x-a: 1", "POST / || body", "GET / | x-do: 503,200"],
         ),
-        on("HTTP/2 upstream refuses the stream", "refused-stream", &["GET / | x-do: rst=7,200"]),
+        own("HTTP/2 upstream refuses the stream", &["GET / | x-do: rst=7,200"]),
+        own(
+            "HTTP/2 upstream refuses the stream of a kept connection",
+            &["GET / | x-do: 200,rst=7,200", "GET / | x-do: 200,rst=7,200"],
+        ),
         on("HTTP/2 upstream resets the stream", "reset", &["GET / | x-do: rst=2,200"]),
         on("HTTP/2 upstream resets, not retried", "retriable-4xx", &["GET / | x-do: rst=2,200"]),
         on("gRPC in the head is retried", "unavailable", &[grpc]),
@@ -273,6 +284,13 @@ fn fault_cases() -> Vec<Case> {
             &["POST /s/m | content-type: application/grpc || x"],
         ),
         fault(
+            "abort after a delay, with a body",
+            &format!(
+                "delay: {{fixed_delay: 0.05s, {always}}}, abort: {{http_status: 418, {always}}}"
+            ),
+            &["POST / || x"],
+        ),
+        fault(
             "abort for some headers",
             &format!(
                 "headers: [{{name: x-a, string_match: {{exact: v}}}}], abort: {{http_status: 500, {always}}}"
@@ -314,6 +332,10 @@ fn fault_cases() -> Vec<Case> {
     let delay = format!(
         "{{typed_per_filter_config: {{envoy.filters.http.fault: {{'@type': type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault, delay: {{fixed_delay: 0.2s, {always}}}}}}}, routes: [{{match: {{prefix: /}}, route: {{cluster: a, timeout: 0.15s}}}}]}}"
     );
+    let to_nobody = format!(
+        "{{typed_per_filter_config: {{envoy.filters.http.fault: {{'@type': type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault, delay: {{fixed_delay: 0.05s, {always}}}}}}}, routes: [{{match: {{prefix: /}}, route: {{cluster: empty}}}}]}}"
+    );
+    cases.push(case("delay, and nobody to go to", &to_nobody, &["POST / || x", "GET /"]));
     cases.push(act("delay, and its timeout begins later", &delay, |eye| {
         let started = Instant::now();
         eye.ask("GET /");

@@ -202,8 +202,7 @@ struct Rule {
 
 fn rule(name: &'static str, http: &str, asks: &'static [&'static str]) -> Rule {
     let host = crate::case::domain(name);
-    let spec =
-        json!({ "hosts": [host], "gateways": ["mesh", "all"], "http": crate::config::yaml(http) });
+    let spec = json!({ "hosts": [host], "gateways": ["mesh", "all"], "http": config::yaml(http) });
     let object = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
         "metadata": { "name": crate::case::slug(name), "namespace": "default", "creationTimestamp": "2026-01-01T00:01:00Z" },

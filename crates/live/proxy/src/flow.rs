@@ -241,6 +241,13 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Reads and drops what has arrived already without counting it: it came to an answer that did not wait for it.
+    pub(crate) async fn discard_arrived(&mut self) {
+        let heeded = self.progress.bytes.get();
+        self.skip_arrived().await;
+        self.progress.bytes.set(heeded);
+    }
+
     async fn next(&mut self) -> io::Result<Option<Frame>> {
         if let Some(frame) = self.kept.get(self.position) {
             self.position += 1;

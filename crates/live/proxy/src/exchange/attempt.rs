@@ -225,10 +225,11 @@ impl Run<'_> {
         responder: Responder<'_>,
         record: &mut Record,
     ) -> Disposition {
-        let at_once = matches!(
-            fault,
-            Fault::NoCluster | Fault::NoHealthyUpstream | Fault::Overflow | Fault::BreakerOpen
-        );
+        let at_once = self.forward.delay.is_none()
+            && matches!(
+                fault,
+                Fault::NoCluster | Fault::NoHealthyUpstream | Fault::Overflow | Fault::BreakerOpen
+            );
         if !at_once {
             // It took a while to know, and what came meanwhile does not cost the connection.
             body.skip_arrived().await;

@@ -38,7 +38,11 @@ pub(crate) async fn answer(
     }
     // Who is answered before the request is whole is not waited for; on HTTP/1 that costs the connection.
     let was_whole = body.is_read() || answer.delay.is_some();
-    body.skip_arrived().await;
+    if answer.delay.is_some() {
+        body.skip_arrived().await;
+    } else {
+        body.discard_arrived().await;
+    }
     if body.is_read() {
         let so_far = record.started.elapsed();
         record.note(|notes| _ = notes.times.request.get_or_insert(so_far));

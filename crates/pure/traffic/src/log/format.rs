@@ -205,8 +205,8 @@ impl Scribe<'_, '_> {
         true
     }
 
-    fn list(&mut self, nodes: &[Node]) -> bool {
-        let start = self.out.len();
+    /// A list, which stays where all that was in it is left out.
+    fn list(&mut self, nodes: &[Node]) {
         self.out.push(b'[');
         let mut is_empty = true;
         for node in nodes {
@@ -220,12 +220,7 @@ impl Scribe<'_, '_> {
                 self.out.truncate(before);
             }
         }
-        if is_empty && self.omit {
-            self.out.truncate(start);
-            return false;
-        }
         self.out.push(b']');
-        true
     }
 
     /// A value; false when it is to be left out.
@@ -234,7 +229,7 @@ impl Scribe<'_, '_> {
             Node::Constant(bytes) if self.omit && bytes == b"null" => return false,
             Node::Constant(bytes) => self.out.extend_from_slice(bytes),
             Node::Object(members) => return self.object(members, false),
-            Node::List(nodes) => return self.list(nodes),
+            Node::List(nodes) => self.list(nodes),
             Node::Text(pieces) => {
                 let before = std::mem::take(self.out);
                 self.text(pieces);

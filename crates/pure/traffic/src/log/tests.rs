@@ -140,6 +140,7 @@ fn json_may_leave_out_what_is_not_known() {
         r#"{"a": "%REQ(none)%", "m": {"y": "%REQ(none)%"}, "l": ["%REQ(none)%", "x%REQ(none)%y"]}"#;
     assert_eq!(told(&json(text, true)), "{\"l\":[\"xy\"]}\n");
     assert_eq!(told(&json(r#"{"a": "%REQ(none)%"}"#, true)), "{}\n");
+    assert_eq!(told(&json(r#"{"l": ["%REQ(none)%", null]}"#, true)), "{\"l\":[]}\n");
 }
 
 #[test]
