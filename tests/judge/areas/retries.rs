@@ -329,6 +329,13 @@ fn fault_cases() -> Vec<Case> {
             &["GET /"],
         ),
     ];
+    cases.extend(delays(always));
+    cases
+}
+
+/// Delays and what they change for what follows, and an abort of a share.
+fn delays(always: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
     let delay = format!(
         "{{typed_per_filter_config: {{envoy.filters.http.fault: {{'@type': type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault, delay: {{fixed_delay: 0.2s, {always}}}}}}}, routes: [{{match: {{prefix: /}}, route: {{cluster: a, timeout: 0.15s}}}}]}}"
     );
