@@ -1,5 +1,7 @@
 //! Access logs: `envoy.config.accesslog.v3` and the loggers.
 
+pub mod format;
+
 messages! {
     AccessLog = "envoy.config.accesslog.v3.AccessLog" {
         name: String = [string, tag = 1],

@@ -61,7 +61,7 @@ fn every_chain_logs_and_so_does_who_accepts_connections() {
     assert_eq!(logs(&script.gateway()), [("0.0.0.0_8080".to_owned(), 0, 0)]);
 }
 
-fn format(script: &Script) -> Value {
+fn format_of(script: &Script) -> Value {
     let listener = script.gateway().listener("0.0.0.0_8080");
     listener["accessLog"][0]["typedConfig"]["logFormat"].clone()
 }
@@ -70,15 +70,15 @@ fn format(script: &Script) -> Value {
 fn a_format_of_ones_own_is_taken_as_it_is() {
     let mut script = script();
     script.mesh_config("accessLogFile: /l\naccessLogFormat: '%REQ_WITHOUT_QUERY(:PATH)%'");
-    let told = format(&script);
+    let told = format_of(&script);
     assert_eq!(told["textFormatSource"]["inlineString"], "%REQ_WITHOUT_QUERY(:PATH)%\n");
     assert_eq!(told["formatters"][0]["name"], "envoy.formatter.req_without_query");
     script.mesh_config(
         "accessLogFile: /l\naccessLogEncoding: JSON\naccessLogFormat: '{\"p\": \"%PROTOCOL%\"}'",
     );
-    assert_eq!(format(&script)["jsonFormat"], json!({"p": "%PROTOCOL%"}));
+    assert_eq!(format_of(&script)["jsonFormat"], json!({"p": "%PROTOCOL%"}));
     script.mesh_config("accessLogFile: /l\naccessLogEncoding: JSON");
-    let keys = format(&script)["jsonFormat"].as_object().unwrap().len();
+    let keys = format_of(&script)["jsonFormat"].as_object().unwrap().len();
     assert_eq!(keys, 24);
 }
 
@@ -88,7 +88,18 @@ fn what_cannot_be_is_told_and_the_rest_holds() {
     script.mesh_config("accessLogFile: /l\naccessLogEncoding: JSON\naccessLogFormat: 'no'");
     assert_eq!(script.findings().len(), 1);
     assert!(script.findings()[0].ends_with("data.mesh: accessLogFormat"));
-    assert_eq!(format(&script)["jsonFormat"]["method"], "%REQ(:METHOD)%");
+    assert_eq!(format_of(&script)["jsonFormat"]["method"], "%REQ(:METHOD)%");
+    // A proxy that cannot read a format refuses every listener, so it never gets it.
+    for wrong in ["'%CEL(a)%'", "'%REQ()%'", "'%REQ(x'", "'%PROTOCOL(x)%'", "'%START_TIME(%n)%'"] {
+        script.mesh_config(&format!("accessLogFile: /l\naccessLogFormat: {wrong}"));
+        assert!(script.findings()[0].ends_with("data.mesh: accessLogFormat"), "{wrong}");
+        let told = format_of(&script)["textFormatSource"]["inlineString"].to_string();
+        assert!(told.contains("%RESPONSE_CODE_DETAILS%"), "{wrong}: {told}");
+    }
+    script.mesh_config(
+        "accessLogFile: /l\naccessLogEncoding: JSON\naccessLogFormat: '{\"a\": {\"b\": [\"%NO%\"]}}'",
+    );
+    assert!(script.findings()[0].ends_with("data.mesh: accessLogFormat"));
     script.mesh_config("accessLogEncoding: XML");
     assert!(script.findings()[0].ends_with("data.mesh: accessLogEncoding"));
 }

@@ -3,6 +3,7 @@
 use kinds::istio;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use xds::accesslog::format;
 
 use super::notes::Notes;
 use crate::findings::{Code, Finding};
@@ -36,12 +37,32 @@ pub(super) fn mesh_config(world: &World, findings: &mut Vec<Finding>) -> MeshCon
     for (name, value) in &fields {
         field(&mut notes, &mut config, name, value);
     }
-    let format = config.log.format.as_ref().filter(|_| config.log.json);
-    if let Some(Err(why)) = format.map(|text| serde_json::from_str::<Map<String, Value>>(text)) {
-        let text = format!("it is no JSON object, so Istio's own format holds: {why}");
+    let written = config.log.format.as_deref();
+    if let Some(Err(why)) = written.map(|text| readable(text, config.log.json)) {
+        let text = format!("{why}; no proxy could read it, so Istio's own format holds");
         notes.wrong(&format!("{PATH}: accessLogFormat"), text);
+        config.log.format = None;
     }
     config
+}
+
+/// Whether proxies can read a format: one that they refuse would cost them every listener.
+fn readable(text: &str, is_json: bool) -> Result<(), String> {
+    if !is_json {
+        return format::check(text);
+    }
+    let fields = serde_json::from_str::<Map<String, Value>>(text);
+    let fields = fields.map_err(|why| format!("it is no JSON object: {why}"))?;
+    fields.values().try_for_each(readable_value)
+}
+
+fn readable_value(value: &Value) -> Result<(), String> {
+    match value {
+        Value::String(text) => format::check(text),
+        Value::Array(values) => values.iter().try_for_each(readable_value),
+        Value::Object(fields) => fields.values().try_for_each(readable_value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
 }
 
 fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Value) {

@@ -246,3 +246,43 @@ fn filters_that_cannot_be_are_refused() {
         assert!(Filter::compile(&filter).is_err(), "{filter:?}");
     }
 }
+
+#[test]
+fn who_publishes_formats_and_who_reads_them_know_the_same() {
+    use xds::accesslog::format::{OPERATORS, check};
+    let brackets = [
+        "",
+        "()",
+        "(x)",
+        "(x?y)",
+        "(x?y?z)",
+        "(?y)",
+        "(a:b)",
+        "(a::b)",
+        "(CLUSTER:a)",
+        "(DYNAMIC:)",
+        "(NUMBER)",
+        "(ALLOW_WHITESPACES)",
+        "(NQ:ORIG)",
+        "(NQ:x)",
+        "(%Y %f)",
+        "(%n)",
+        "(DS_RX_BEG:DS_TX_END:us)",
+        "(DS_RX_BEG:x:us)",
+        "(DS_RX_BEG:DS_TX_END)",
+        "(x",
+    ];
+    let names = OPERATORS.iter().map(|operator| operator.name).chain(["NO", "CEL", "req"]);
+    for name in names {
+        let mut known = 0;
+        for (given, length) in
+            brackets.iter().flat_map(|given| ["", ":3", ":x", ":"].map(|length| (given, length)))
+        {
+            let text = format!("a %%%{name}{given}{length}% b");
+            let read = Format::text(&text, false).is_ok();
+            assert_eq!(check(&text).is_ok(), read, "{text}: {:?}", check(&text));
+            known += usize::from(read);
+        }
+        assert_eq!(known != 0, OPERATORS.iter().any(|operator| operator.name == name), "{name}");
+    }
+}
