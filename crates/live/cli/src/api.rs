@@ -14,10 +14,8 @@ use kube::{Client, Config, client::Body, config::Kubeconfig};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::{
-    near::nearest,
-    resources::{Resource, Resources},
-};
+use crate::resources::{Resource, Resources};
+use kinds::words::nearest;
 
 /// What kubectl asks for when it wants a table.
 pub(crate) const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";

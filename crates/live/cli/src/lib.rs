@@ -15,7 +15,6 @@ mod forward;
 mod get;
 mod jsonpath;
 mod logs;
-mod near;
 mod out;
 mod output;
 mod proxy_config;

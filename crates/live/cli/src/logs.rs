@@ -9,9 +9,9 @@ use crate::{
     api::{Api, Failure},
     apply::is,
     get::{query, targets},
-    near::nearest,
     out::{complain, print_bytes},
 };
+use kinds::words::nearest;
 
 /// Lines of each pod where several are asked and nobody said how many.
 const TAIL_OF_MANY: u32 = 10;

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::{
     jsonpath::{self, Path, Template},
-    near::nearest,
     out::columns,
 };
+use kinds::words::nearest;
 
 /// How to print.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,9 +12,9 @@ use crate::{
     get::query,
     jsonpath::text,
     logs,
-    near::nearest,
     out::{columns, complain, print},
 };
+use kinds::words::nearest;
 
 /// Where the control plane answers questions about itself.
 const PORT: u16 = 15014;

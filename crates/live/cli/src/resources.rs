@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::near::nearest;
+use kinds::words::nearest;
 
 /// One served resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,11 @@
-//! Reading the small languages inside fields: durations, percents, quantities, hosts, names.
+//! Reading the small languages inside fields: durations, percents, quantities, hosts, names; and the word that was meant.
+
+mod near;
 
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+pub use near::nearest;
 
 /// Reads a duration as Go and Istio write it: `1h1m1s1ms`, `1.5s`, `0`.
 ///

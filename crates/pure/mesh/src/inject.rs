@@ -1,6 +1,7 @@
 //! The sidecar, as a JSON patch of a pod that is being made.
 
 mod container;
+pub mod heeded;
 mod pod;
 mod settings;
 mod volumes;
@@ -127,6 +128,11 @@ fn new_labels(pod: &PodFacts<'_>) -> BTreeMap<String, String> {
     add("service.istio.io/canonical-name", name.unwrap_or_else(|| pod.owner().name));
     add("service.istio.io/canonical-revision", revision.unwrap_or_else(|| "latest".to_owned()));
     labels
+}
+
+/// The annotations of a pod, or of a template of pods.
+pub(crate) fn annotations(pod: &Value) -> BTreeMap<String, String> {
+    pod::text_map(pod.pointer("/metadata/annotations"))
 }
 
 fn new_annotations(pod: &PodFacts<'_>, config: &InjectConfig) -> BTreeMap<String, String> {

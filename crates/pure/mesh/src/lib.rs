@@ -17,7 +17,7 @@ mod understand;
 pub mod view;
 pub mod world;
 
-pub use admission::admission;
+pub use admission::{admission, admission_of_template};
 pub use findings::{Code, FINDINGS, Finding, Severity};
 pub use model::Model;
 pub use publish::{cluster_name, publish};

@@ -8,6 +8,7 @@ mod gateway;
 mod matching;
 mod mesh_config;
 mod notes;
+mod pods;
 mod policy;
 mod proxies;
 mod registry;
@@ -38,6 +39,7 @@ pub fn understand(world: &World) -> (Model, Vec<Finding>) {
     model.gateways = gateway::gateways(world, &mut findings);
     model.scopes = scope::scopes(world, &mut findings);
     model.mesh = mesh.into();
+    pods::pods(world, &mut findings);
     proxies::proxies(world, &mut findings);
     check::check(world, &model, &mut findings);
     findings.sort();

@@ -3,7 +3,7 @@
 use kinds::resources;
 use serde_json::Value;
 
-use crate::near::nearest;
+use kinds::words::nearest;
 
 /// Something that the server would refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]

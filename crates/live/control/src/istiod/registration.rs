@@ -205,6 +205,10 @@ fn injector(options: &Options) -> Value {
 fn validator(options: &Options) -> Value {
     let groups =
         ["networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io"];
+    let mut mesh_config =
+        looked_at(options, "meshconfig.validation.istio.io", &[""], &["configmaps"]);
+    mesh_config["namespaceSelector"] =
+        json!({"matchLabels": {"kubernetes.io/metadata.name": options.namespace}});
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
@@ -212,16 +216,30 @@ fn validator(options: &Options) -> Value {
             "name": format!("istio-validator-{}", options.namespace),
             "labels": {"app": "istiod"},
         },
-        "webhooks": [{
-            "name": "rev.validation.istio.io",
-            "clientConfig": client(options, "/validate"),
-            "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": groups, "apiVersions": ["*"], "resources": ["*"]}],
-            // It only warns: without it, everything can still be applied.
-            "failurePolicy": "Ignore",
-            "sideEffects": "None",
-            "admissionReviewVersions": ["v1"],
-            "timeoutSeconds": 5,
-        }],
+        "webhooks": [
+            looked_at(options, "rev.validation.istio.io", &groups, &["*"]),
+            // Their templates say how sidecars are to run.
+            looked_at(
+                options,
+                "templates.validation.istio.io",
+                &["apps"],
+                &["deployments", "statefulsets", "daemonsets"],
+            ),
+            mesh_config,
+        ],
+    })
+}
+
+/// A webhook for some kinds. It only warns: without it, everything can still be applied.
+fn looked_at(options: &Options, name: &str, groups: &[&str], resources: &[&str]) -> Value {
+    json!({
+        "name": name,
+        "clientConfig": client(options, "/validate"),
+        "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": groups, "apiVersions": ["*"], "resources": resources}],
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 5,
     })
 }
 

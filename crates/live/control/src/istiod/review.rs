@@ -127,7 +127,7 @@ fn validate(shared: &Shared, question: &Value) -> Value {
         mesh::admission(object, &world)
     };
     shared.metrics.validation(Verdict::Passed);
-    let aside = left_aside(shared, object);
+    let aside = left_aside(shared, object).into_iter().chain(template(shared, question));
     let warnings: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity() > mesh::Severity::Info)
@@ -140,6 +140,15 @@ fn validate(shared: &Shared, question: &Value) -> Value {
     } else {
         json!({"allowed": true, "warnings": warnings})
     }
+}
+
+/// The wishes of a workload's template that its sidecars do not grant.
+fn template(shared: &Shared, question: &Value) -> Vec<String> {
+    let namespace = question.get("namespace").and_then(Value::as_str).unwrap_or("default");
+    let seen = shared.seen.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(namespace) = seen.namespaces.get(namespace) else { return Vec::new() };
+    let object = question.get("object").unwrap_or(&Value::Null);
+    mesh::admission_of_template(object, namespace, &shared.options.inject.revision)
 }
 
 /// The annotations of a rule that some connected proxy leaves aside, each as a finding: Envoy does not know them.

@@ -26,7 +26,7 @@ pub(super) fn container(
         "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
         "env": env(pod, namespace, new_labels, config),
         "resources": resources(pod),
-        "volumeMounts": super::volumes::mounts(),
+        "volumeMounts": super::volumes::mounts(&pod.annotations),
     });
     if let Some(probe) = probe(pod) {
         container["readinessProbe"] = probe;

@@ -155,3 +155,48 @@ fn the_sidecar_mounts_its_token_and_the_roots_beside_the_pod_s_own_volumes() {
     let token = &out["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
     assert_eq!(token["audience"], "istio-ca");
 }
+
+#[test]
+fn a_pod_gives_its_sidecar_volumes_of_its_own() {
+    let with = |volume: &str, mount: &str| {
+        let annotations = json!({"sidecar.istio.io/userVolume": volume, "sidecar.istio.io/userVolumeMount": mount});
+        let pod = injected(&pod(json!({"metadata": {"annotations": annotations}})));
+        let names = |list: &Value| -> Vec<String> {
+            let all = list.as_array().unwrap().iter();
+            all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let sidecar = &pod["spec"]["containers"][1];
+        (names(&pod["spec"]["volumes"]), names(&sidecar["volumeMounts"]))
+    };
+    let own = ["istio-token", "istiod-ca-cert"];
+    let mount = r#"[{"name": "run", "mountPath": "/run/app"}]"#;
+    for volume in [r#"[{"name": "run", "emptyDir": {}}]"#, r#"{"run": {"emptyDir": {}}}"#] {
+        let (volumes, mounts) = with(volume, mount);
+        assert_eq!(volumes, [own[0], own[1], "run"], "{volume}");
+        assert_eq!(mounts, [own[0], own[1], "run"], "{volume}");
+    }
+    for broken in ["", "7", "[7]", "{"] {
+        assert_eq!(with(broken, broken).1, own, "{broken}");
+    }
+}
+
+#[test]
+fn what_a_template_asks_for_in_vain_is_said_at_apply() {
+    let deployment = |annotations: Value| {
+        json!({"kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"template": {"metadata": {"annotations": annotations}, "spec": {"containers": []}}}})
+    };
+    let on = namespace(json!({"istio-injection": "enabled"}));
+    let said = |annotations, namespace: &Value| {
+        crate::admission_of_template(&deployment(annotations), namespace, "default")
+    };
+    assert_eq!(said(json!({"sidecar.istio.io/logLevel": "debug"}), &on), Vec::<String>::new());
+    let wish = json!({"sidecar.istio.io/interceptionMode": "TPROXY"});
+    assert_eq!(
+        said(wish.clone(), &on),
+        [
+            "[LAT0001] (Deployment shop/web) spec.template.metadata.annotations[sidecar.istio.io/interceptionMode]: TPROXY does not work here: traffic is redirected"
+        ]
+    );
+    assert_eq!(said(wish, &namespace(json!({}))), Vec::<String>::new(), "no sidecar, no wish");
+}

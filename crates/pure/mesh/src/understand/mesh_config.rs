@@ -7,6 +7,7 @@ use xds::accesslog::format;
 
 use super::notes::Notes;
 use crate::findings::{Code, Finding};
+use crate::inject::heeded;
 use crate::model::MeshConfig;
 use crate::world::{Key, Kind, MESH_CONFIG, World};
 
@@ -113,19 +114,77 @@ fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Val
         "defaultVirtualServiceExportTo" => config.export_routings = words(value),
         "defaultDestinationRuleExportTo" => config.export_policies = words(value),
         _ if is_evident(notes, name, value) => {}
-        _ => notes.note(Code::FieldNotHonoured, &path, "this field does nothing yet"),
+        _ if OTHER_FIELDS.contains(&name) => notes.ignored(true, &path),
+        _ => {
+            let known = FIELDS.iter().chain(OTHER_FIELDS).copied();
+            notes.wrong(&path, heeded::no_such("field", name, known));
+        }
     }
 }
 
-/// Settings of `defaultConfig` that a sidecar looks at.
-const RUNNING: &[&str] =
-    &["concurrency", "discoveryAddress", "proxyMetadata", "terminationDrainDuration"];
+/// Fields that are obeyed.
+const FIELDS: &[&str] = &[
+    "accessLogEncoding",
+    "accessLogFile",
+    "accessLogFormat",
+    "connectTimeout",
+    "defaultConfig",
+    "defaultDestinationRuleExportTo",
+    "defaultHttpRetryPolicy",
+    "defaultServiceExportTo",
+    "defaultVirtualServiceExportTo",
+    "disableEnvoyListenerLog",
+    "dnsRefreshRate",
+    "h2UpgradePolicy",
+    "localityLbSetting",
+    "outboundTrafficPolicy",
+    "protocolDetectionTimeout",
+    "tcpKeepalive",
+];
+
+/// Istio's other fields. Spec: Istio, `MeshConfig`.
+const OTHER_FIELDS: &[&str] = &[
+    "ca",
+    "caCertificates",
+    "certificates",
+    "configSources",
+    "defaultProviders",
+    "defaultTrafficPolicy",
+    "discoverySelectors",
+    "enableAutoMtls",
+    "enableEnvoyAccessLogService",
+    "enablePrometheusMerge",
+    "enableTracing",
+    "extensionProviders",
+    "hboneIdleTimeout",
+    "inboundClusterStatName",
+    "inboundTrafficPolicy",
+    "ingressClass",
+    "ingressControllerMode",
+    "ingressSelector",
+    "ingressService",
+    "meshMTLS",
+    "outboundClusterStatName",
+    "pathNormalization",
+    "proxyHttpPort",
+    "proxyInboundListenPort",
+    "proxyListenPort",
+    "rootNamespace",
+    "serviceEntryVisibility",
+    "serviceScopeConfigs",
+    "serviceSettings",
+    "tlsDefaults",
+    "trustDomain",
+    "trustDomainAliases",
+    "verifyCertificateAtClient",
+    "zoneAwareLbSetting",
+];
 
 /// Notes settings of sidecars that nothing looks at.
 fn default_config(notes: &mut Notes<'_>, path: &str, value: &Value) {
-    for name in value.as_object().into_iter().flat_map(Map::keys) {
-        let known = RUNNING.contains(&name.as_str());
-        notes.ignored(!known, &format!("{path}.{name}"));
+    for one in heeded::unheeded_settings(value.as_object().into_iter().flat_map(Map::keys)) {
+        let code = if one.unknown { Code::SchemaValidationError } else { Code::FieldNotHonoured };
+        notes.note(code, &format!("{path}.{}", one.path), one.text);
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use kinds::core;
 
 use super::Key;
+use crate::inject::heeded::{Unheeded, unheeded};
 use crate::model::{Locality, Workload};
 
 /// A pod, as far as it matters.
@@ -19,6 +20,8 @@ pub(crate) struct PodRecord {
     pub(crate) node: String,
     /// Nothing says that it is not ready.
     pub(crate) ready: bool,
+    /// Wishes to its sidecar that do nothing.
+    pub(crate) unheeded: Vec<Unheeded>,
 }
 
 impl PodRecord {
@@ -59,8 +62,10 @@ impl PodRecord {
             .or_else(|| labels.get("istio-locality"))
             .map(|text| Locality::from_text(text))
             .unwrap_or_default();
+        let is_injected = annotations.contains_key(crate::inject::STATUS);
         let tls = labels.get("security.istio.io/tlsMode").is_some_and(|mode| mode == "istio")
-            && annotations.contains_key(crate::inject::STATUS);
+            && is_injected;
+        let unheeded = if is_injected { unheeded(&annotations) } else { Vec::new() };
         let workload = Workload {
             name: key.name.clone(),
             namespace: key.namespace.clone(),
@@ -71,7 +76,8 @@ impl PodRecord {
             ports,
             tls,
         };
-        PodRecord { workload, addresses, node: spec.node_name.unwrap_or_default(), ready }
+        let node = spec.node_name.unwrap_or_default();
+        PodRecord { workload, addresses, node, ready, unheeded }
     }
 }
 

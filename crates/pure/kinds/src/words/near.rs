@@ -1,41 +1,18 @@
 //! The word that was probably meant.
 
-/// The candidate nearest to a word, where one is near enough to be a slip.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+/// The candidate nearest to a word, where one is near enough to be a slip; letters count without their case.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     let score = |candidate: &'a str| {
         let lower = candidate.to_ascii_lowercase();
         let shared = word.len() >= 3 && lower.starts_with(&word);
-        let distance = if shared { 0 } else { distance(&word, &lower) };
+        let distance = if shared { 0 } else { strsim::osa_distance(&word, &lower) };
         (distance, candidate.len(), candidate)
     };
     let (distance, _, best) = candidates.into_iter().map(score).min()?;
     (distance <= word.chars().count().div_ceil(3).min(3) && distance < word.chars().count())
         .then_some(best)
-}
-
-/// How many letters are added, dropped, changed or swapped with their neighbour.
-///
-/// Spec: optimal string alignment distance.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for (i, left) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, right) in b.iter().enumerate() {
-            let change = rows[i][j] + usize::from(left != right);
-            let mut best = change.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *left == b[j - 1] && a[i - 1] == *right {
-                best = best.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
