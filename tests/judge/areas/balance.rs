@@ -298,6 +298,15 @@ fn ejection() -> Vec<Case> {
     let (mut six, mut mixed) = (vec![bad; 3], vec![bad, good, bad, good]);
     six.extend([good; 3]);
     mixed.extend([good; 2]);
+    let slow = "GET / | x-do: 429";
+    let mut limited = vec![slow; 3];
+    limited.extend([good; 2]);
+    let both = [slow, bad, slow, good, good];
+    let errors = |matcher: &str| {
+        format!(
+            "[{{name: CASE, hosts: [a], common_lb_config: {{healthy_panic_threshold: {{value: 0}}}}, outlier_detection: {{consecutive_5xx: 3, max_ejection_percent: 100, base_ejection_time: 60s}}, typed_extension_protocol_options: {{envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {{'@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {{http_protocol_options: {{}}}}, outlier_detection: {{error_matcher: {matcher}}}}}}}}}]"
+        )
+    };
     let gateway: Vec<&str> = ["GET / | x-do: 500"; 3].into_iter().chain([good]).collect();
     vec![
         script("ejected after three 5xx, one host", "[{name: CASE, hosts: [a], common_lb_config: {healthy_panic_threshold: {value: 0}}, outlier_detection: {consecutive_5xx: 3, max_ejection_percent: 100, base_ejection_time: 60s}}]", &six),
@@ -314,6 +323,11 @@ fn ejection() -> Vec<Case> {
         script("metadata of ours is taken, and a fallback is for refusals", "[{name: CASE, hosts: [a], metadata: {filter_metadata: {lateen: {breaker: {errors: 100, within_ms: 1000}, fallback: {status: 200, body: instead}, ejection: {growth: exponential}}}}, outlier_detection: {consecutive_5xx: 100}}]", &mixed),
         script("a breaker of ours opens", "[{name: CASE, hosts: [a], metadata: {filter_metadata: {lateen: {breaker: {errors: 3, within_ms: 60000}}}}}]", &six),
         script("a fallback of ours stands in", "[{name: CASE, hosts: [], metadata: {filter_metadata: {lateen: {fallback: {status: 200, body: instead}}}}}]", &[good; 2]),
+        script("a code that the cluster names ejects", &errors("{http_response_headers_match: {headers: [{name: ':status', string_match: {exact: '429'}}]}}"), &limited),
+        script("a code that the cluster does not name is well", &errors("{http_response_headers_match: {headers: [{name: ':status', string_match: {exact: '429'}}]}}"), &six),
+        script("one of several codes ejects", &errors("{or_match: {rules: [{http_response_headers_match: {headers: [{name: ':status', string_match: {exact: '429'}}]}}, {http_response_headers_match: {headers: [{name: ':status', string_match: {exact: '503'}}]}}]}}"), &both),
+        script("all but a code ejects", &errors("{not_match: {http_response_headers_match: {headers: [{name: ':status', string_match: {exact: '503'}}]}}}"), &both),
+        script("any response ejects", &errors("{any_match: true}"), &[good; 4]),
         act("ejected, and back after its time", routes, |eye| {
             eye.ask(bad);
             eye.ask(bad);

@@ -171,8 +171,9 @@ impl HttpChain {
                 if let Cow::Owned(path) = path {
                     forward.path.get_or_insert(path);
                 }
-                forward.normal_authority =
-                    (authority.len() != came.authority.len()).then(|| authority.to_owned());
+                if forward.normal_authority.is_none() && authority.len() != came.authority.len() {
+                    forward.normal_authority = Some(authority.to_owned());
+                }
                 Decision::Forward(forward)
             }
             Decision::Answer(mut answer) => {
@@ -313,11 +314,11 @@ impl HttpChain {
             return self.answer_to(answer, arrival, filtered.cors.as_ref());
         }
         let path = forwarding.path_rewrite.apply(head.path, &route.matcher.path);
-        let mut authority = match (forwarding.host_rewrite.apply(head), &chosen.host_rewrite) {
+        let authority = match (forwarding.host_rewrite.apply(head), &chosen.host_rewrite) {
             (Authority::Keep, Some(of_target)) => of_target.apply(head),
             (of_route, _) => of_route,
         };
-        let named = named(cluster, filtered.named, head, &mut authority);
+        let (named, normal_authority) = named(cluster, filtered.named, head, &authority);
         let may_ask = manners.is_internal;
         let retry = forwarding.retry_policy(head, may_ask);
         let per_try = forwarding.retry.as_ref().and_then(|policy| policy.per_try_timeout);
@@ -334,7 +335,7 @@ impl HttpChain {
             original_path: path.as_ref().map(|_| head.path.to_owned()),
             path,
             authority,
-            normal_authority: None,
+            normal_authority,
             version: head.version,
             manners: manners.clone(),
             times: forwarding.limits.of(head, may_ask, per_try, life),
@@ -529,24 +530,26 @@ fn name(answer: &mut Answer, route: &Route, cluster: &str) {
     cluster.clone_into(&mut answer.cluster);
 }
 
-/// What a cluster shall look up, if it does. Where the filter has another name than the request, that one goes out too.
+/// What a cluster shall look up, if it does: the authority that goes out. Where the filter has another name than the
+/// request, that one takes the place of the request's before the route rewrites it; it is given back, too.
 fn named(
     cluster: &Cluster,
     filtered: Option<Authority>,
     head: &Head<'_>,
-    authority: &mut Authority,
-) -> Option<Named> {
-    let Discovery::Named(_) = cluster.discovery else { return None };
-    match filtered? {
-        Authority::Rewritten(name) => {
-            let named = Named::read(&name, 80);
-            if *authority == Authority::Keep {
-                *authority = Authority::Rewritten(name);
-            }
-            named
-        }
-        _ => Named::read(head.authority, 80),
-    }
+    authority: &Authority,
+) -> (Option<Named>, Option<String>) {
+    let (Discovery::Named(_), Some(filtered)) = (&cluster.discovery, filtered) else {
+        return (None, None);
+    };
+    let instead = match filtered {
+        Authority::Rewritten(name) => Some(name),
+        _ => None,
+    };
+    let outgoing = match authority {
+        Authority::Rewritten(name) => name,
+        _ => instead.as_deref().unwrap_or(head.authority),
+    };
+    (Named::read(outgoing, 80), instead)
 }
 
 impl HostRewrite {
