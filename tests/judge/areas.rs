@@ -8,6 +8,7 @@ mod frames;
 mod logs;
 mod malformed;
 mod manners;
+mod named;
 mod random;
 mod retries;
 mod routing;
@@ -31,6 +32,7 @@ pub(crate) fn all(seed: u64, rounds: u64, upstreams: &Upstreams) -> Vec<Area> {
     areas.extend(calls::areas());
     areas.extend(manners::areas());
     areas.extend(malformed::areas());
+    areas.extend(named::areas());
     areas.extend((0..rounds).map(|round| random::area(seed, round)));
     areas.extend(balance::hashing());
     areas.extend(served::areas(upstreams));

@@ -115,9 +115,13 @@ fn locality(upstreams: &Upstreams, mut group: Value) -> Value {
 
 fn endpoint(upstreams: &Upstreams, host: &Value) -> Value {
     let name = host.as_str().or_else(|| host["name"].as_str()).expect("a host has a name");
-    let address = upstreams.host(name);
-    let mut endpoint = json!({ "endpoint": { "address": { "socket_address": {
-        "address": address.ip().to_string(), "port_value": address.port() } } } });
+    let mut endpoint = if name.ends_with("-pipe") {
+        json!({ "endpoint": { "address": { "pipe": { "path": upstreams.pipe(name) } } } })
+    } else {
+        let address = upstreams.host(name);
+        json!({ "endpoint": { "address": { "socket_address": {
+            "address": address.ip().to_string(), "port_value": address.port() } } } })
+    };
     if let Some(host) = host.as_object() {
         for (key, value) in host.iter().filter(|(key, _)| *key != "name") {
             if key == "hostname" {

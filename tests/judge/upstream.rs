@@ -3,7 +3,7 @@
 pub(crate) mod http2;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -44,6 +44,8 @@ pub(crate) struct Upstreams {
 #[derive(Debug, Default)]
 struct Shared {
     hosts: Mutex<BTreeMap<String, SocketAddr>>,
+    /// Unix sockets that are served.
+    pipes: Mutex<BTreeSet<String>>,
     /// Bound and not listening: connecting to them is refused for as long as they are held.
     deaf: Mutex<Vec<socket2::Socket>>,
     log: Mutex<BTreeMap<String, Vec<Received>>>,
@@ -78,6 +80,31 @@ impl Upstreams {
             std::thread::spawn(move || this.serve(&name, &listener));
         }
         address
+    }
+
+    /// The path of a unix socket; a name that ends in `-gone-pipe` has nobody behind it.
+    pub(crate) fn pipe(&self, name: &str) -> String {
+        // A name of the kernel's abstract space leaves no file behind.
+        let path = format!("@lateen-judge-{}-{name}", std::process::id());
+        let mut pipes = lock(&self.shared.pipes);
+        if name.ends_with("-gone-pipe") || !pipes.insert(name.to_owned()) {
+            return path;
+        }
+        let address = socket2::SockAddr::unix(path.replace('@', "\0")).unwrap();
+        let socket =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&address).unwrap();
+        socket.listen(64).unwrap();
+        let (this, name) = (self.clone(), name.to_owned());
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = socket.accept() {
+                let (this, name) = (this.clone(), name.clone());
+                let thread = std::thread::Builder::new().stack_size(256 * 1024);
+                // Reading and writing are the same for both families.
+                thread.spawn(move || while_open(&this, &name, &stream.into())).unwrap();
+            }
+        });
+        path
     }
 
     /// What arrived under a token so far.

@@ -73,7 +73,7 @@ pub(crate) enum Turn {
 }
 
 fn ip(seat: &Seat) -> Ipv4Addr {
-    match seat.host().address().ip() {
+    match seat.host().address().socket().expect("hosts have addresses").ip() {
         std::net::IpAddr::V4(ip) => ip,
         std::net::IpAddr::V6(ip) => panic!("nobody has the address {ip}"),
     }
@@ -436,7 +436,11 @@ impl Proxy {
         let upstream = &exchange.upstream;
         let out = |upstream: &Upstream| -> Vec<_> {
             let hosts = upstream.hosts();
-            hosts.iter().filter(|host| host.is_ejected()).map(|host| host.address()).collect()
+            hosts
+                .iter()
+                .filter(|host| host.is_ejected())
+                .map(|host| host.address().clone())
+                .collect()
         };
         let before = out(upstream);
         upstream.on_outcome(stage.now(), seat, outcome);

@@ -1,10 +1,10 @@
 //! What must hold at each step, whatever the seed.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mesh::{Finding, Node, World, publish, understand};
 use prost::Message as _;
-use traffic::{Config, Decision, Dice, Flag, Forward, Host, Moment, Seat, Upstream};
+use traffic::{Address, Config, Decision, Dice, Flag, Forward, Host, Moment, Seat, Upstream};
 use xds::{
     cluster::{Cluster, cluster::LbPolicy},
     route::{RouteConfiguration, VirtualHost},
@@ -143,14 +143,14 @@ pub(crate) fn user_stays(proxy: &mut Proxy, exchange: &Exchange, seat: &Seat, ha
     let hosts = exchange.upstream.hosts();
     let sorted = |keep: fn(&Host) -> bool| {
         let kept = hosts.iter().filter(|host| keep(host));
-        let mut all: Vec<SocketAddr> = kept.map(|host| host.address()).collect();
+        let mut all: Vec<Address> = kept.map(|host| host.address().clone()).collect();
         all.sort_unstable();
         all
     };
     let (all, well) = (sorted(|_| true), sorted(Host::is_healthy));
     // The endpoints of a configuration that is being left may rank the same hosts in another way.
     if proxy.recent.len() == 1 {
-        proxy.tally.lands((name, &format!("{hash:x}")), (all, well), seat.host().address());
+        proxy.tally.lands((name, &format!("{hash:x}")), (all, well), seat.host().address().clone());
     }
 }
 
@@ -175,8 +175,8 @@ pub(crate) fn attempts(exchange: &Exchange) {
 pub(crate) fn ejection(
     config: &Config,
     upstream: &Upstream,
-    before: &[SocketAddr],
-    after: &[SocketAddr],
+    before: &[Address],
+    after: &[Address],
 ) {
     let Some(cluster) = told(config, upstream.name()) else { return };
     let detection = cluster.outlier_detection.unwrap_or_default();

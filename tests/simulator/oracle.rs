@@ -69,7 +69,9 @@ impl Ask {
         let peer = self.peer();
         let at: &Arc<Listener> = if self.at_gateway {
             let port = self.destination.port();
-            let on_port = |it: &&Arc<Listener>| it.addresses().any(|at| at.port() == port);
+            let on_port = |it: &&Arc<Listener>| {
+                it.addresses().any(|at| at.socket().is_some_and(|at| at.port() == port))
+            };
             table.listeners().iter().find(on_port)?
         } else {
             table.listener("virtualOutbound")?

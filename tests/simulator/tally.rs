@@ -1,18 +1,19 @@
 //! Who got what while a configuration stood still: shares by weight, and who stays where.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
+use traffic::Address;
 use xds::snapshot::Snapshot;
 
 /// One user at one cluster, with the hosts that it had: all, and those that were well.
-type Whereabouts = (String, String, Vec<SocketAddr>, Vec<SocketAddr>);
+type Whereabouts = (String, String, Vec<Address>, Vec<Address>);
 
 /// What was seen under one snapshot.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     clusters: BTreeMap<(String, String), String>,
-    hosts: BTreeMap<Whereabouts, SocketAddr>,
+    hosts: BTreeMap<Whereabouts, Address>,
 }
 
 impl Tally {
@@ -31,11 +32,11 @@ impl Tally {
     pub(crate) fn lands(
         &mut self,
         (cluster, user): (&str, &str),
-        (all, well): (Vec<SocketAddr>, Vec<SocketAddr>),
-        host: SocketAddr,
+        (all, well): (Vec<Address>, Vec<Address>),
+        host: Address,
     ) {
         let key = (cluster.to_owned(), user.to_owned(), all, well);
-        let before = *self.hosts.entry(key).or_insert(host);
+        let before = self.hosts.entry(key).or_insert_with(|| host.clone()).clone();
         assert_eq!(before, host, "{user} got another host of {cluster} while nothing changed");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use telemetry::Id;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use traffic::detect::{self, Inspect, Verdict};
 use traffic::http::Codec;
@@ -18,7 +18,7 @@ use traffic::{Chain, Detected, Flag, Listener, Peer};
 use crate::downstream::{Standing, serve_h1, serve_h2};
 use crate::exchange::Downstream;
 use crate::notes::{self, Arrival, Ending, Logbook, Notes};
-use crate::socket::{original_destination, unmapped};
+use crate::socket::{NOWHERE, OpenDoor, original_destination, unmapped};
 use crate::tcp;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -31,8 +31,8 @@ const DETECT_BYTES: usize = 64 * 1024;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Accepts connections of the listener of this name until the task is aborted.
-pub(crate) async fn run(worker: Rc<Worker>, name: Arc<str>, socket: TcpListener) {
-    let address = socket.local_addr().map(|address| address.to_string()).unwrap_or_default();
+pub(crate) async fn run(worker: Rc<Worker>, name: Arc<str>, socket: OpenDoor) {
+    let address = socket.name();
     let open = Rc::new(Cell::new(0usize));
     loop {
         let (stream, source) = match socket.accept().await {
@@ -99,7 +99,11 @@ async fn connection(
     let version = worker.shared.version();
     let now = worker.in_force();
     let Some(bound) = now.table.listener(&name).cloned() else { return true };
-    let Ok(local) = stream.local_addr().map(unmapped) else { return true };
+    let local = match stream.local_addr() {
+        _ if source == NOWHERE => NOWHERE,
+        Ok(local) => unmapped(local),
+        Err(_) => return true,
+    };
     let redirected = bound.use_original_dst || bound.restores_original_dst;
     let destination =
         if redirected { original_destination(&stream).unwrap_or(local) } else { local };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 use telemetry::{Id, Registry, exposition};
 use tokio::sync::Notify;
+use traffic::Address;
 use xds::admin::ServerInfo;
 
 use crate::keeper::{Keeper, State};
@@ -139,8 +140,7 @@ impl Admin {
             let statuses: Vec<_> = keeper
                 .addresses()
                 .map(|(name, address)| {
-                    json!({"name": name, "local_address": {"socket_address": {
-                        "address": address.ip().to_string(), "port_value": address.port()}}})
+                    json!({"name": name, "local_address": as_json_address(address)})
                 })
                 .collect();
             return Page::json(&json!({ "listener_statuses": statuses }));
@@ -181,8 +181,7 @@ impl Admin {
                 let _ = writeln!(text, "{name}::{address}::health_flags::{flags}");
                 let _ = writeln!(text, "{name}::{address}::weight::{}", host.weight());
                 hosts.push(json!({
-                    "address": {"socket_address": {
-                        "address": address.ip().to_string(), "port_value": address.port()}},
+                    "address": as_json_address(address),
                     "stats": rows.map(|(stat, value)| json!({"name": stat, "value": value.to_string()})),
                     "health_status": {
                         "eds_health_status": "HEALTHY", "failed_outlier_check": host.is_ejected()},
@@ -275,4 +274,13 @@ impl Admin {
 
 fn json(message: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(message).unwrap_or_default()
+}
+
+/// An address in the form of `core.v3.Address`.
+fn as_json_address(address: &Address) -> serde_json::Value {
+    match address {
+        Address::Ip(address) => json!({"socket_address": {
+            "address": address.ip().to_string(), "port_value": address.port()}}),
+        Address::Pipe(path) => json!({"pipe": {"path": &**path}}),
+    }
 }

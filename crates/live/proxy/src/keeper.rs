@@ -2,7 +2,7 @@
 //! Lives on the main thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use bytes::Bytes;
 use telemetry::Id;
 use tokio::sync::mpsc::UnboundedSender;
 use traffic::config::Upsert;
-use traffic::{Config, Listener, Table};
+use traffic::{Address, Config, Listener, Table};
 use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
 
 use crate::inventory::Inventory;
 use crate::shared::Shared;
-use crate::socket;
+use crate::socket::{self, Door};
 use crate::worker::Command;
 
 /// Resources that the control plane does not send are not waited for longer than this.
@@ -70,13 +70,13 @@ pub(crate) struct Keeper {
 }
 
 /// A listener's name and one of its configured addresses, whose port may be 0.
-type Socket = (Arc<str>, SocketAddr);
+pub(crate) type Socket = (Arc<str>, Address);
 
 /// A listener that is bound.
 #[derive(Debug)]
 struct Bound {
     /// As the kernel has it.
-    actual: SocketAddr,
+    actual: Address,
     /// To see whether a change touched it.
     listener: Arc<Listener>,
 }
@@ -226,14 +226,15 @@ impl Keeper {
         let mut bound = BTreeMap::new();
         for listener in table.listeners().iter().filter(|listener| listener.bind_to_port) {
             for configured in listener.addresses() {
-                let key = (listener.name.clone(), configured);
+                let key = (listener.name.clone(), configured.clone());
                 let actual = match self.bound.get(&key) {
                     Some(old) => {
                         plan.touched |= !Arc::ptr_eq(&old.listener, listener);
-                        old.actual
+                        old.actual.clone()
                     }
                     None => {
-                        let (actual, sockets) = self.bind(configured).map_err(|error| {
+                        let opened = self.bind(configured, listener.pipe_mode);
+                        let (actual, sockets) = opened.map_err(|error| {
                             format!(
                                 "listener {}: cannot bind {configured}: {error}; free the port or \
                                  change the listener",
@@ -248,17 +249,33 @@ impl Keeper {
             }
         }
         plan.closed = self.bound.keys().filter(|key| !bound.contains_key(*key)).cloned().collect();
+        for (_, address) in &plan.closed {
+            if let Address::Pipe(path) = address {
+                // One of the abstract space has no file; somebody else may have taken it away.
+                let _ = std::fs::remove_file(&**path);
+            }
+        }
         self.bound = bound;
         Ok(plan)
     }
 
     /// One socket per worker; where the parent holds the port, all accept from its one socket.
-    fn bind(&self, configured: SocketAddr) -> std::io::Result<(SocketAddr, Vec<TcpListener>)> {
+    fn bind(&self, configured: &Address, mode: u32) -> std::io::Result<(Address, Vec<Door>)> {
         let workers = self.workers.len().max(1);
+        let configured = match configured {
+            Address::Ip(address) => *address,
+            Address::Pipe(path) => {
+                let first = Door::Pipe(socket::listen_on_pipe(path, mode)?);
+                let others = (1..workers).map(|_| first.try_clone());
+                let mut sockets = others.collect::<Result<Vec<Door>, _>>()?;
+                sockets.push(first);
+                return Ok((Address::Pipe(path.clone()), sockets));
+            }
+        };
         let mut sockets = Vec::with_capacity(workers);
         if let Some(socket) = self.inherited.get(&configured.port()) {
             for _ in 0..workers {
-                sockets.push(socket.try_clone()?);
+                sockets.push(Door::Ip(socket.try_clone()?));
             }
         }
         let mut address = configured;
@@ -267,14 +284,14 @@ impl Keeper {
                 // Port 0 is settled by the first socket.
                 Ok(socket) => {
                     address = socket.local_addr()?;
-                    sockets.push(socket);
+                    sockets.push(Door::Ip(socket));
                 }
                 // In the same namespace the parent's socket is this port's only one.
                 Err(_) if self.inherited.contains_key(&configured.port()) => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok((address, sockets))
+        Ok((address.into(), sockets))
     }
 
     /// The names to subscribe to, by type.
@@ -363,8 +380,8 @@ impl Keeper {
     }
 
     /// Names and addresses that are listened on.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
-        self.bound.iter().map(|((name, _), bound)| (&**name, bound.actual))
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, &Address)> {
+        self.bound.iter().map(|((name, _), bound)| (&**name, &bound.actual))
     }
 
     /// Updates taken and refused, as metrics.
@@ -382,7 +399,7 @@ impl Keeper {
 /// What a new table means for sockets.
 #[derive(Debug, Default)]
 struct Plan {
-    opened: Vec<(Socket, Vec<TcpListener>)>,
+    opened: Vec<(Socket, Vec<Door>)>,
     closed: Vec<Socket>,
     /// A bound listener differs from before.
     touched: bool,

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use traffic::cluster::{Cluster, Protocol};
-use traffic::{Attempt, Connection, Fault, Permit, Refusal, Seat, Upstream};
+use traffic::{Address, Attempt, Connection, Fault, Permit, Refusal, Seat, Upstream};
 
 use crate::pool::{Lease, Lifetimes, StreamLease};
-use crate::socket::How;
+use crate::socket::{Dialer, How};
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -189,10 +189,19 @@ async fn shared(
 pub(crate) async fn connect(
     worker: &Worker,
     cluster: &Cluster,
-    address: SocketAddr,
+    address: &Address,
     counted: &Connection,
 ) -> Result<Wire, Fault> {
     let dialer = worker.shared.dialer;
+    let address = match address {
+        Address::Ip(address) => *address,
+        Address::Pipe(path) => {
+            return Dialer::dial_pipe(path).map_err(|error| {
+                counted.failed(false);
+                Fault::ConnectFailed { reason: reason(&error).into() }
+            });
+        }
+    };
     let address = past_own_redirect(address, cluster.source_address, dialer.mark);
     let how = How {
         source: cluster.source_address.filter(|source| source.is_ipv4() == address.is_ipv4()),

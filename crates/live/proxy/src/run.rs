@@ -137,7 +137,7 @@ async fn main(
                     let mut addresses: BTreeMap<String, SocketAddr> = keeper
                         .borrow()
                         .addresses()
-                        .map(|(name, address)| (name.to_owned(), address))
+                        .filter_map(|(name, address)| Some((name.to_owned(), address.socket()?)))
                         .collect();
                     addresses.insert("admin".to_owned(), admin_address);
                     let _ = done.send(addresses);

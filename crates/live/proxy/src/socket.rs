@@ -2,10 +2,11 @@
 //! The one factory: whoever needs a socket in another namespace changes only this file.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpSocket, TcpStream};
 use traffic::cluster::{KeepAlive, SocketOption};
 
@@ -26,6 +27,101 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// The source and destination of connections over a unix socket, which have none.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A listening socket, handed to a worker.
+#[derive(Debug)]
+pub(crate) enum Door {
+    Ip(TcpListener),
+    Pipe(std::os::unix::net::UnixListener),
+}
+
+impl Door {
+    pub(crate) fn try_clone(&self) -> io::Result<Door> {
+        match self {
+            Door::Ip(socket) => socket.try_clone().map(Door::Ip),
+            Door::Pipe(socket) => socket.try_clone().map(Door::Pipe),
+        }
+    }
+
+    /// Puts it into the event loop of this thread.
+    pub(crate) fn open(self) -> io::Result<OpenDoor> {
+        match self {
+            Door::Ip(socket) => tokio::net::TcpListener::from_std(socket).map(OpenDoor::Ip),
+            Door::Pipe(socket) => tokio::net::UnixListener::from_std(socket).map(OpenDoor::Pipe),
+        }
+    }
+}
+
+/// A listening socket in an event loop.
+#[derive(Debug)]
+pub(crate) enum OpenDoor {
+    Ip(tokio::net::TcpListener),
+    Pipe(tokio::net::UnixListener),
+}
+
+impl OpenDoor {
+    /// Accepts one connection, and says where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            OpenDoor::Ip(socket) => socket.accept().await,
+            OpenDoor::Pipe(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((as_stream(Socket::from(OwnedFd::from(stream.into_std()?)))?, NOWHERE))
+            }
+        }
+    }
+
+    /// The address, as metrics name it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            OpenDoor::Ip(socket) => {
+                socket.local_addr().map(|it| it.to_string()).unwrap_or_default()
+            }
+            OpenDoor::Pipe(socket) => {
+                let address = socket.local_addr().ok();
+                let path = address.as_ref().and_then(|it| it.as_pathname());
+                path.map_or_else(|| "pipe".to_owned(), |path| path.display().to_string())
+            }
+        }
+    }
+}
+
+/// A connected unix socket in the type of the data path: what that does with a socket is the same for both families;
+/// it has no addresses, and options of TCP are refused by it.
+fn as_stream(socket: Socket) -> io::Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    TcpStream::from_std(socket.into())
+}
+
+/// The address of a unix socket for the kernel: `@` stands for the null byte of the abstract space.
+fn pipe_address(path: &str) -> io::Result<SockAddr> {
+    match path.strip_prefix('@') {
+        Some(name) => SockAddr::unix(format!("\0{name}")),
+        None => SockAddr::unix(path),
+    }
+}
+
+/// Listens on a unix socket; a file that an earlier process left there is replaced, if it is a socket.
+pub(crate) fn listen_on_pipe(
+    path: &str,
+    mode: u32,
+) -> io::Result<std::os::unix::net::UnixListener> {
+    let has_file = path.starts_with('/');
+    if has_file && std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&pipe_address(path)?)?;
+    if has_file && mode != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 /// Takes over a listener that the parent process made and passed by number.
@@ -106,6 +202,14 @@ impl Dialer {
             socket.bind(SocketAddr::new(source, 0))?;
         }
         socket.connect(address).await.map(Wire::new)
+    }
+
+    /// Connects to a unix socket, which happens at once or not at all.
+    pub(crate) fn dial_pipe(path: &str) -> io::Result<Wire> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&pipe_address(path)?)?;
+        as_stream(socket).map(Wire::new)
     }
 
     /// A UDP socket towards a name server.

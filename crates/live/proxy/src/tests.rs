@@ -11,6 +11,7 @@ mod forwarding;
 mod http2;
 mod lifecycle;
 mod patience;
+mod pipes;
 mod pressure;
 mod strictness;
 mod tunnels;

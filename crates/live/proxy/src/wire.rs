@@ -26,7 +26,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Takes over a connected socket. Nagle is off: heads and bodies leave in one write each.
+    /// Takes over a connected socket, which may be of the unix family. Nagle is off: heads and bodies leave in one write each.
     pub(crate) fn new(tcp: TcpStream) -> Wire {
         // A socket that refuses the option still works, only slower.
         let _ = tcp.set_nodelay(true);

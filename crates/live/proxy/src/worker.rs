@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +17,12 @@ use traffic::Dice;
 use crate::accept;
 use crate::clock::Date;
 use crate::exchange::Downstream;
+use crate::keeper::Socket;
 use crate::notes;
 use crate::pool::Pools;
 use crate::record::{Record, Recorder};
 use crate::shared::{InForce, Shared};
+use crate::socket::Door;
 
 /// Idle upstream connections are looked through this often, and after each new table.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -30,9 +31,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Accept connections of the listener of this name and configured address.
-    Listen { key: (Arc<str>, SocketAddr), socket: std::net::TcpListener },
+    Listen { key: Socket, socket: Door },
     /// Accept no more; connections that stand go on until they are idle.
-    Unlisten { key: (Arc<str>, SocketAddr) },
+    Unlisten { key: Socket },
     /// A new table is in place; `listeners`: some listener differs, so that idle connections look
     /// whether theirs does.
     Changed { listeners: bool },
@@ -130,7 +131,7 @@ pub(crate) fn run(
 }
 
 async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let mut accepting: HashMap<(Arc<str>, SocketAddr), Vec<AbortHandle>> = HashMap::new();
+    let mut accepting: HashMap<Socket, Vec<AbortHandle>> = HashMap::new();
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -143,16 +144,14 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
         };
         match command {
             None => return,
-            Some(Command::Listen { key, socket }) => {
-                match tokio::net::TcpListener::from_std(socket) {
-                    Ok(listener) => {
-                        let task = accept::run(worker.clone(), key.0.clone(), listener);
-                        let handle = tokio::task::spawn_local(task).abort_handle();
-                        accepting.entry(key).or_default().push(handle);
-                    }
-                    Err(error) => tracing::error!(listener = %key.0, %error, "cannot listen"),
+            Some(Command::Listen { key, socket }) => match socket.open() {
+                Ok(listener) => {
+                    let task = accept::run(worker.clone(), key.0.clone(), listener);
+                    let handle = tokio::task::spawn_local(task).abort_handle();
+                    accepting.entry(key).or_default().push(handle);
                 }
-            }
+                Err(error) => tracing::error!(listener = %key.0, %error, "cannot listen"),
+            },
             Some(Command::Unlisten { key }) => {
                 for handle in accepting.remove(&key).unwrap_or_default() {
                     handle.abort();

@@ -102,7 +102,9 @@ pub fn explain(objects: &[Value], question: &Question) -> Result<Explanation, St
                 Scheme::Tls | Scheme::Tcp => port,
             };
             let peer = Peer::new(source, SocketAddr::new(CALLER.into(), own));
-            let at_port = |it: &&Arc<Listener>| it.addresses().any(|at| at.port() == own);
+            let at_port = |it: &&Arc<Listener>| {
+                it.addresses().any(|at| at.socket().is_some_and(|at| at.port() == own))
+            };
             match table.listeners().iter().find(at_port) {
                 Some(listener) => (Arc::clone(listener), peer),
                 None => return Ok(Explanation::new(Goes::Closed, String::new())),

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::host;
 use crate::model::policy::Pool;
 use crate::model::registry::Endpoints;
+use crate::model::scope::Application;
 use crate::model::{
     Locality, MeshConfig, Model, Origin, Policy, Port, Protocol, Routing, Server, Service, Shared,
     SidecarScope, Target, Unknown,
@@ -91,8 +92,8 @@ pub struct Inbound {
     pub namespace: String,
     /// Port of that service.
     pub service_port: u16,
-    /// Port on which the application listens.
-    pub application: u16,
+    /// Where the application listens.
+    pub application: Application,
     /// Limits.
     pub pool: Option<Pool>,
 }
@@ -318,7 +319,7 @@ impl Model {
                 let Some(number) = self.target(node, &port.target) else { continue };
                 ports.entry(number).or_insert_with(|| Inbound {
                     port: number,
-                    application: number,
+                    application: Application::Port(number),
                     pool: self.inbound_pool(node, service, port.number),
                     protocol: port.protocol,
                     host: service.host.clone(),

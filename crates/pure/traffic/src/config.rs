@@ -405,7 +405,10 @@ impl Config {
         let mut by_address = Map::default();
         for (at, listener) in table.listeners.iter().enumerate() {
             for address in listener.addresses() {
-                by_address.insert(address, at);
+                // Nobody is redirected to a unix socket.
+                if let Some(address) = address.socket() {
+                    by_address.insert(address, at);
+                }
             }
         }
         table.by_address = Arc::new(by_address);

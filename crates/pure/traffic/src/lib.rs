@@ -8,6 +8,7 @@
 //! arguments. Invariant: no [`Permit`], no [`Seat`]; only [`access`] makes permits.
 
 pub mod access;
+pub mod address;
 pub mod answer;
 pub mod attempt;
 mod chains;
@@ -42,6 +43,7 @@ pub mod tcp;
 pub mod upstream;
 
 pub use access::Permit;
+pub use address::Address;
 pub use answer::Answer;
 pub use attempt::{Attempt, Next};
 pub use cluster::Cluster;

@@ -2,9 +2,10 @@
 
 mod compile;
 
-use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use crate::{
+    address::Address,
     chains::{self, ChainMatch},
     detect::{Detected, Inspect},
     http::{HttpChain, HttpSettings},
@@ -21,9 +22,11 @@ pub struct Listener {
     /// The name.
     pub name: Arc<str>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Further addresses.
-    pub additional_addresses: Vec<SocketAddr>,
+    pub additional_addresses: Vec<Address>,
+    /// The mode of the files of its unix sockets; 0 is what the process' mask leaves.
+    pub pipe_mode: u32,
     /// Whether it has a socket of its own; otherwise it gets connections from another listener only.
     pub bind_to_port: bool,
     /// Whether it hands connections to the listener of their original destination.
@@ -168,8 +171,8 @@ impl Listener {
     }
 
     /// All addresses that it listens on.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        std::iter::once(self.address).chain(self.additional_addresses.iter().copied())
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.address).chain(&self.additional_addresses)
     }
 }
 

@@ -100,17 +100,19 @@ impl Manners {
         let overwrites_proto = !has_proto || uses_peer && hops == 0;
         // A peer on this machine is the application itself, so the header names our own address.
         let hop = if peer.source.ip().is_loopback() { peer.destination } else { peer.source };
+        let is_pipe = peer.source.ip().is_unspecified();
         let has_id = head.header("x-request-id").is_some_and(|id| !id.is_empty());
         let keeps_id = has_id && (!is_edge || settings.preserve_external_request_id);
         Self {
             remote: remote_address.ip(),
             remote_address,
             request_id: (settings.generate_request_id && !keeps_id).then(|| dice.bytes()),
-            forwarded_for: (uses_peer && !settings.skip_xff_append).then_some(hop.ip()),
+            forwarded_for: (uses_peer && !is_pipe && !settings.skip_xff_append).then_some(hop.ip()),
             forwarded_proto: overwrites_proto.then_some(proto),
             forwarded_port: (uses_peer && settings.append_x_forwarded_port)
                 .then_some(peer.destination.port()),
-            external: is_edge.then(|| remote_address.ip()),
+            external: (is_edge && !remote_address.ip().is_unspecified())
+                .then(|| remote_address.ip()),
             is_internal,
             stripped: stripped(head, is_internal, is_edge),
             strips_client_cert: !settings.always_forwards_client_cert

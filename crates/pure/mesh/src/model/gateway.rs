@@ -33,7 +33,7 @@ pub struct Server {
     pub tls: Option<ServerTls>,
     /// Every plain request is sent to https.
     pub redirect_to_https: bool,
-    /// Address to listen on, if not all.
+    /// Address to listen on, if not all; or a unix socket: `/path`, or `@` and a name.
     pub bind: Option<String>,
 }
 

@@ -281,6 +281,8 @@ pub enum Address {
     Ip(IpAddr),
     /// At whatever addresses DNS gives for a name.
     Name(String),
+    /// At a unix socket of the caller's machine: `/path`, or `@` and a name.
+    Pipe(String),
 }
 
 impl Address {
@@ -289,7 +291,7 @@ impl Address {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Address::Ip(ip) => Some(*ip),
-            Address::Name(_) => None,
+            Address::Name(_) | Address::Pipe(_) => None,
         }
     }
 }
@@ -304,7 +306,7 @@ impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Address::Ip(ip) => ip.fmt(f),
-            Address::Name(name) => f.write_str(name),
+            Address::Name(text) | Address::Pipe(text) => f.write_str(text),
         }
     }
 }

@@ -37,6 +37,15 @@ pub enum Unknown {
     To(Destination),
 }
 
+/// Where an application listens, on its own machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Application {
+    /// At this port.
+    Port(u16),
+    /// At a unix socket: `/path`, or `@` and a name.
+    Pipe(String),
+}
+
 /// One port of the workload.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ingress {
@@ -44,8 +53,8 @@ pub struct Ingress {
     pub port: u16,
     /// What is spoken.
     pub protocol: Protocol,
-    /// The port on which the application listens.
-    pub application: u16,
+    /// Where the application listens.
+    pub application: Application,
     /// Limits.
     pub pool: Option<Pool>,
 }

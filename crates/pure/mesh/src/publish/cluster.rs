@@ -17,6 +17,7 @@ use super::traffic;
 use super::wire::{address, ads, config_path, metadata, socket_address, span};
 use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, dynamic, endpoint, extras};
 use crate::model::policy::Algorithm;
+use crate::model::scope::Application;
 use crate::model::{MeshConfig, Policy, Port, Resolution, Service, Traffic};
 use crate::view::{Inbound, Outbound, View};
 
@@ -178,7 +179,10 @@ pub(super) fn inbound(view: &View, one: &Inbound) -> Cluster {
         endpoints: vec![LocalityLbEndpoints {
             lb_endpoints: vec![LbEndpoint {
                 host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(Endpoint {
-                    address: address("127.0.0.1", one.application),
+                    address: match &one.application {
+                        Application::Port(port) => address("127.0.0.1", *port),
+                        Application::Pipe(path) => address(path, 0),
+                    },
                     ..Endpoint::default()
                 })),
                 ..LbEndpoint::default()

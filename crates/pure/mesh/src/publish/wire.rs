@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use xds::Named;
 use xds::core::{
-    Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, Metadata,
+    Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, Metadata, Pipe,
     RuntimeFractionalPercent, SocketAddress, address, config_source, socket_address,
 };
 use xds::kind::{
@@ -23,7 +23,12 @@ pub(super) fn span(duration: Duration) -> Option<xds::wkt::Duration> {
     Some(duration.into())
 }
 
+/// An address: of an IP or a name with a port, or of a unix socket, whose path begins with `/` or `@`.
 pub(super) fn address(ip: &str, port: u16) -> Option<Address> {
+    if ip.starts_with(['/', '@']) {
+        let pipe = Pipe { path: ip.to_owned(), ..Pipe::default() };
+        return Some(Address { address: Some(address::Address::Pipe(pipe)) });
+    }
     let address = socket_address(ip, port);
     Some(Address { address: Some(address::Address::SocketAddress(address)) })
 }

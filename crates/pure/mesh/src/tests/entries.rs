@@ -347,19 +347,32 @@ fn what_gets_no_traffic_yet_is_said() {
     let mut script = entry(json!({"hosts": ["a.example"], "resolution": "STATIC",
         "subjectAltNames": ["spiffe://a"],
         "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
-        "endpoints": [{"address": "unix:///run/app"}, {"address": "name.example"}, {"network": "far"},
+        "endpoints": [{"address": "unix:run"}, {"address": "name.example"}, {"network": "far"},
             {"address": "10.0.0.2", "network": "far"}]}));
     script.istio("WorkloadEntry", "w", json!({"address": "10.0.0.1"}));
     assert_eq!(
         script.findings(),
         [
+            "IST0106 spec.endpoints[0].address",
             "IST0106 spec.endpoints[1].address",
-            "LAT0001 spec.endpoints[0].address",
             "LAT0001 spec.endpoints[2].address",
             "LAT0001 spec.endpoints[3].network",
             "LAT0001 spec.subjectAltNames",
         ]
     );
+}
+
+#[test]
+fn unix_sockets_are_endpoints_too() {
+    let script = entry(json!({"hosts": ["a.example"], "resolution": "STATIC",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "endpoints": [{"address": "unix:///run/app"}, {"address": "unix://@app", "weight": 3}]}));
+    assert_eq!(script.findings(), Vec::<String>::new());
+    let told = script.sidecar();
+    let hosts = told.endpoints("outbound|80||a.example").to_string();
+    for path in ["/run/app", "@app"] {
+        assert!(hosts.contains(&format!(r#"{{"pipe":{{"path":"{path}"}}}}"#)), "{path}: {hosts}");
+    }
 }
 
 #[test]

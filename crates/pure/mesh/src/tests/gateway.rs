@@ -122,6 +122,29 @@ fn matches_name_the_gateways_they_are_for() {
 }
 
 #[test]
+fn a_server_may_listen_on_a_unix_socket() {
+    let mut script = script();
+    let server = |number: u16, bind: &str| {
+        json!({"selector": {"istio": "ingressgateway"}, "servers": [
+        {"port": {"number": number, "name": "http", "protocol": "HTTP"}, "bind": bind, "hosts": ["*"]}]})
+    };
+    script.istio("Gateway", "shop", server(0, "unix:///run/shop"));
+    script.istio("VirtualService", "shop", routes(json!(["*"]), json!(["shop"]), "reviews"));
+    assert_eq!(script.findings(), Vec::<String>::new());
+    let told = script.gateway();
+    assert_eq!(told.listener("/run/shop_0")["address"], json!({"pipe": {"path": "/run/shop"}}));
+    assert_eq!(told.targets("http.0./run/shop", "*").len(), 1);
+    for (number, bind, path) in [
+        (8080, "unix:///run/shop", "spec.servers[0].port.number"),
+        (8080, "unix:run", "spec.servers[0].bind"),
+        (0, "", "spec.servers[0].port.number"),
+    ] {
+        script.istio("Gateway", "shop", server(number, bind));
+        assert_eq!(script.findings()[0], format!("IST0106 {path}"), "{number} {bind}");
+    }
+}
+
+#[test]
 fn plain_requests_are_sent_to_https() {
     let mut script = script();
     let mut spec = gateway(80, "HTTP", json!(["a.com"]));

@@ -220,17 +220,17 @@ fn fields_of_a_sidecar_that_do_nothing_say_so() {
     let port = json!({"number": 8080, "protocol": "HTTP", "name": "a"});
     script.istio("Sidecar", "s", json!({
         "ingress": [{"port": port, "bind": "10.0.0.1", "captureMode": "NONE", "tls": {"mode": "SIMPLE"}},
-            {"port": {"number": 1, "protocol": "TCP", "name": "u"}, "defaultEndpoint": "unix:///run/a"}],
+            {"port": {"number": 1, "protocol": "TCP", "name": "u"}, "defaultEndpoint": "unix://run/a"}],
         "egress": [{"port": port, "bind": "127.0.0.1", "captureMode": "NONE", "hosts": ["./*"]}]}));
     assert_eq!(
         script.findings(),
         [
+            "IST0106 spec.ingress[1].defaultEndpoint",
             "LAT0001 spec.egress[0].bind",
             "LAT0001 spec.egress[0].captureMode",
             "LAT0001 spec.ingress[0].bind",
             "LAT0001 spec.ingress[0].captureMode",
             "LAT0001 spec.ingress[0].tls",
-            "LAT0001 spec.ingress[1].defaultEndpoint",
         ]
     );
 }
@@ -305,4 +305,15 @@ fn a_bad_document_leaves_the_built_in_defaults() {
         );
         assert_eq!(script.sidecar().targets("9080", "*"), ["PassthroughCluster"]);
     }
+}
+
+#[test]
+fn an_application_may_listen_on_a_unix_socket() {
+    let mut script = script();
+    script.istio("Sidecar", "s", json!({"ingress": [
+        {"port": {"number": 9080, "protocol": "HTTP", "name": "a"}, "defaultEndpoint": "unix://@app"}]}));
+    assert_eq!(script.findings(), Vec::<String>::new());
+    let told = script.sidecar();
+    let hosts = &told.cluster("inbound|9080||")["loadAssignment"]["endpoints"][0]["lbEndpoints"];
+    assert_eq!(hosts[0]["endpoint"]["address"], json!({"pipe": {"path": "@app"}}));
 }

@@ -186,7 +186,9 @@ fn ports_of(world: &World, model: &Model, findings: &mut Vec<Finding>, gateway: 
     if services.is_empty() {
         return;
     }
-    for (index, server) in gateway.servers.iter().enumerate() {
+    // A unix socket has no port.
+    let numbered = gateway.servers.iter().enumerate().filter(|(_, server)| server.number != 0);
+    for (index, server) in numbered {
         let own = services.iter().flat_map(|service| &service.ports);
         let known = own.into_iter().any(|port| {
             port.number == server.number

@@ -16,6 +16,9 @@ use crate::model::{
 };
 use crate::world::{Key, Kind, Name, World};
 
+/// Longest path of a unix socket in bytes, as the kernel holds it with its end.
+const LONGEST_PATH: usize = 107;
+
 /// The protocols of a port; `None` is a word that names none.
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
     Some(match word.to_ascii_uppercase().as_str() {
@@ -315,6 +318,13 @@ fn inline(owner: &str, namespace: &str, spec: &WorkloadEntrySpec) -> Workload {
     }
 }
 
+/// The path in `unix:///path`, or the name in `unix://@name`.
+pub(super) fn socket_path(text: &str) -> Option<String> {
+    let path = text.strip_prefix("unix://")?;
+    let good = path.starts_with(['/', '@']) && path.len() > 1 && path.len() <= LONGEST_PATH;
+    good.then(|| path.to_owned())
+}
+
 struct Place<'a> {
     service: &'a Service,
     path: &'a str,
@@ -330,15 +340,24 @@ fn add(
 ) {
     let path = format!("{}.address", place.path);
     let text = spec.address.as_deref().unwrap_or_default();
-    if text.is_empty() || text.starts_with("unix:") {
-        let what = if text.is_empty() { "a workload without address" } else { "a unix socket" };
-        notes.note(Code::FieldNotHonoured, &path, format!("{what} gets no traffic yet"));
+    if text.is_empty() {
+        let text =
+            "a workload without address gets no traffic: nothing says how its network is reached";
+        notes.note(Code::FieldNotHonoured, &path, text);
         return;
     }
     let network = spec.network.as_ref().is_some_and(|network| !network.is_empty());
     notes.ignored(network, &format!("{}.network", place.path));
     let address = match text.parse() {
         Ok(ip) => Address::Ip(ip),
+        Err(_) if text.starts_with("unix://") => match socket_path(text) {
+            Some(path) => Address::Pipe(path),
+            None => {
+                let text = format!("{text:?} is neither unix:///path nor unix://@name");
+                notes.wrong(&path, text);
+                return;
+            }
+        },
         Err(_) if !place.service.resolution.is_dns() => {
             let text = format!("{text:?} is a name, and {} resolves none", place.service.host);
             notes.wrong(&path, text);
@@ -357,6 +376,7 @@ fn add(
             Target::Number(number) => Some(*number),
             Target::Name(name) => place.workload.ports.get(name).copied(),
         });
+        let target = if matches!(address, Address::Pipe(_)) { Some(0) } else { target };
         let Some(target) = target else { continue };
         let one = endpoint(address.clone(), target, weight, Some(workload.clone()));
         list.entry(port.number).or_default().push(one);

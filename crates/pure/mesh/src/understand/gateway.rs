@@ -2,7 +2,7 @@
 
 use kinds::istio;
 
-use super::entries;
+use super::entries::{self, socket_path};
 use super::notes::{Bad, Notes};
 use super::registry::{by_age, created};
 use crate::findings::{Code, Finding};
@@ -32,7 +32,16 @@ pub(super) fn gateways(world: &World, findings: &mut Vec<Finding>) -> Vec<Shared
 }
 
 fn server(notes: &mut Notes<'_>, path: &str, written: &istio::Server) -> Result<Server, Bad> {
-    let number = notes.port(&format!("{path}.port.number"), written.port.number)?;
+    let bind = written.bind.as_deref().filter(|bind| !bind.is_empty());
+    let socket = bind.and_then(socket_path);
+    let path_of_number = format!("{path}.port.number");
+    let number = match written.port.number {
+        0 if socket.is_some() => 0,
+        _ if socket.is_some() => {
+            return Err(notes.wrong(&path_of_number, "a unix socket has no port: 0 is to be said"));
+        }
+        number => notes.port(&path_of_number, number)?,
+    };
     let word = &written.port.protocol;
     let protocol = entries::protocol(word).filter(|_| !word.is_empty());
     let Some(protocol) = protocol else {
@@ -53,12 +62,11 @@ fn server(notes: &mut Notes<'_>, path: &str, written: &istio::Server) -> Result<
     let set = written.default_endpoint.as_ref().is_some_and(|text| !text.is_empty());
     notes.ignored(set, &format!("{path}.defaultEndpoint"));
     notes.ignored(written.port.target_port.is_some(), &format!("{path}.port.targetPort"));
-    let bind = written.bind.clone().filter(|bind| !bind.is_empty());
-    if bind.as_ref().is_some_and(|bind| !crate::host::is_address(bind)) {
-        let text = "only an IP address works here";
-        notes.note(Code::FieldNotHonoured, &format!("{path}.bind"), text);
-        return Err(Bad);
+    if let Some(bind) = bind.filter(|bind| socket.is_none() && !crate::host::is_address(bind)) {
+        let text = format!("{bind:?} is neither an IP address nor unix:///path nor unix://@name");
+        return Err(notes.wrong(&format!("{path}.bind"), text));
     }
+    let bind = socket.or_else(|| bind.map(str::to_owned));
     let tls = written.tls.as_ref().filter(|_| protocol.is_tls());
     let tls = tls.map(|tls| self::tls(notes, &format!("{path}.tls"), tls));
     if protocol.is_tls() && tls.is_none() {

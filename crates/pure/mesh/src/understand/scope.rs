@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use kinds::istio;
 
-use super::entries::protocol;
+use super::entries::{protocol, socket_path};
 use super::notes::{Bad, Notes};
 use super::registry::{by_age, created};
 use crate::findings::{Code, Finding};
 use crate::model::policy::Pool;
-use crate::model::scope::{Egress, Import, Ingress};
+use crate::model::scope::{Application, Egress, Import, Ingress};
 use crate::model::{Origin, Shared, SidecarScope, Unknown};
 use crate::world::{Key, Kind, World};
 
@@ -118,17 +118,15 @@ fn ingress(
     notes.ignored(port.target_port.is_some(), &format!("{path}.port.targetPort"));
     let endpoint = written.default_endpoint.as_deref().unwrap_or_default();
     let application = match endpoint.parse::<SocketAddr>() {
-        _ if endpoint.is_empty() => number,
-        Ok(at) => at.port(),
-        Err(_) if endpoint.starts_with("unix:") => {
-            let text = "a unix socket gets no traffic yet, so this port is closed";
-            notes.note(Code::FieldNotHonoured, &format!("{path}.defaultEndpoint"), text);
-            return Err(Bad);
-        }
-        Err(_) => {
-            let text = format!("{endpoint:?} is no address with a port");
-            return Err(notes.wrong(&format!("{path}.defaultEndpoint"), text));
-        }
+        _ if endpoint.is_empty() => Application::Port(number),
+        Ok(at) => Application::Port(at.port()),
+        Err(_) => match socket_path(endpoint) {
+            Some(socket) => Application::Pipe(socket),
+            None => {
+                let text = format!("{endpoint:?} is no address with a port and no unix socket");
+                return Err(notes.wrong(&format!("{path}.defaultEndpoint"), text));
+            }
+        },
     };
     let pool = written.connection_pool.as_ref();
     Ok(Ingress {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Inbound, Node, NodeKind};
 use crate::model::registry::contains;
 use crate::model::route::Action;
+use crate::model::scope::Application;
 use crate::model::{Model, Routing, Shared, SidecarScope};
 
 impl Model {
@@ -38,11 +39,14 @@ impl Model {
                 // Telemetry knows a port by the service that leads to it, or to its application.
                 let known = by_service
                     .get(&written.port)
-                    .or_else(|| by_service.get(&written.application))
+                    .or_else(|| match &written.application {
+                        Application::Port(port) => by_service.get(port),
+                        Application::Pipe(_) => None,
+                    })
                     .cloned();
                 let known = known.unwrap_or_else(|| Inbound {
                     port: written.port,
-                    application: written.application,
+                    application: written.application.clone(),
                     protocol: written.protocol,
                     host: format!("{}.{}", scope.origin.name, scope.origin.namespace),
                     service: scope.origin.name.clone(),
@@ -52,7 +56,7 @@ impl Model {
                 });
                 Inbound {
                     port: written.port,
-                    application: written.application,
+                    application: written.application.clone(),
                     protocol: written.protocol,
                     pool: written
                         .pool

@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use xds::{core, endpoint as proto};
 
-use crate::compile::{Bad, Within as _, host_port, refuse};
+use crate::{
+    address::{self, Address},
+    compile::{Bad, Within as _, host_port, refuse},
+};
 
 /// The hosts of a cluster. Spec: Envoy `ClusterLoadAssignment`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,7 +45,7 @@ pub struct Place {
 /// One host, or the name of some.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// An IP address, or a name to resolve.
+    /// An IP address, a name to resolve, or the path of a unix socket (`/path`, or `@` and a name).
     pub host: String,
     /// The port.
     pub port: u16,
@@ -96,7 +99,7 @@ impl Endpoints {
     pub(crate) fn names(&self) -> Vec<&str> {
         let all = self.localities.iter().flat_map(|locality| &locality.endpoints);
         let mut names: Vec<&str> = all
-            .filter(|endpoint| endpoint.host.parse::<IpAddr>().is_err())
+            .filter(|endpoint| endpoint.address().is_none())
             .map(|endpoint| endpoint.host.as_str())
             .collect();
         names.sort_unstable();
@@ -136,7 +139,10 @@ impl Endpoint {
             Some(HostIdentifier::EndpointName(_)) => return Err(Bad::unsupported("endpoint_name")),
             None => return Err(Bad::new("endpoint", "is not set")),
         };
-        let (address, port) = host_port(host.address.as_ref()).within("endpoint")?;
+        let (address, port) = match address::pipe(host.address.as_ref()).within("endpoint")? {
+            Some(pipe) => (pipe.path.as_str(), 0),
+            None => host_port(host.address.as_ref()).within("endpoint")?,
+        };
         let weight = endpoint.load_balancing_weight.unwrap_or(1);
         if weight == 0 {
             return Err(Bad::new("load_balancing_weight", "must be at least 1"));
@@ -160,7 +166,10 @@ impl Endpoint {
 
     /// The address, if it is one already.
     #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
+    pub fn address(&self) -> Option<Address> {
+        if Address::is_path(&self.host) {
+            return Some(Address::Pipe(self.host.as_str().into()));
+        }
+        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port).into())
     }
 }

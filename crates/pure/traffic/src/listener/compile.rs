@@ -6,9 +6,10 @@ use prost::Message as _;
 use xds::{core, dynamic, filters, kind, listener as proto, wkt};
 
 use crate::{
+    address::Address,
     chains::ChainMatch,
     cluster::Names,
-    compile::{Bad, Within as _, duration, is_plain, refuse, socket_address, unpack},
+    compile::{Bad, Within as _, duration, is_plain, refuse, unpack},
     detect::Inspect,
     http::{Filter, FilterKind, HttpChain, HttpSettings, RouteSource},
     inject::FaultPolicy,
@@ -24,9 +25,10 @@ const DEFAULT_DETECTION: Duration = Duration::from_secs(15);
 impl Listener {
     pub(crate) fn compile(listener: &proto::Listener) -> Result<Self, Bad> {
         refuse_unsupported(listener)?;
-        let address = socket_address(listener.address.as_ref())?;
+        let (address, pipe_mode) = Address::compile(listener.address.as_ref())?;
         let additional = listener.additional_addresses.iter().enumerate().map(|(at, address)| {
-            socket_address(address.address.as_ref()).within_item("additional_addresses", at)
+            let read = Address::compile(address.address.as_ref());
+            read.map(|(address, _)| address).within_item("additional_addresses", at)
         });
         let mut restores = false;
         let mut inspectors = Vec::new();
@@ -64,6 +66,7 @@ impl Listener {
             name: listener.name.as_str().into(),
             address,
             additional_addresses: additional.collect::<Result<_, _>>()?,
+            pipe_mode,
             bind_to_port: listener.bind_to_port.or(old_bind).unwrap_or(true),
             use_original_dst: listener.use_original_dst.unwrap_or(false),
             restores_original_dst: restores || listener.use_original_dst.unwrap_or(false),

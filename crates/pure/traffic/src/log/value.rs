@@ -350,19 +350,22 @@ pub(super) fn fact(name: &str) -> Option<Show> {
             |facts| spent(Some(std::time::Duration::ZERO), facts.times.connected)
         }
         "UPSTREAM_HOST" => {
-            |facts| Shown::address(facts.contact.map(|contact| contact.host.address()))
+            |facts| Shown::text(facts.contact.map_or("", |contact| contact.host.address_text()))
         }
         "UPSTREAM_HOST_NAME" => |facts| match facts.contact {
             Some(contact) => match contact.host.hostname() {
                 Some(name) => Shown::text(name),
-                None => Shown::address(Some(contact.host.address())),
+                None => Shown::text(contact.host.address_text()),
             },
             None => Shown::Nothing,
         },
         "UPSTREAM_HOST_NAME_WITHOUT_PORT" => |facts| match facts.contact {
             Some(contact) => match contact.host.hostname() {
                 Some(name) => Shown::text(crate::http::split_port(name).0),
-                None => Shown::ip(Some(contact.host.address())),
+                None => match contact.host.address().socket() {
+                    Some(address) => Shown::ip(Some(address)),
+                    None => Shown::text(contact.host.address_text()),
+                },
             },
             None => Shown::Nothing,
         },
@@ -448,5 +451,5 @@ pub(super) fn fact(name: &str) -> Option<Show> {
 /// The host's address, where there was a connection to it.
 fn dialled(facts: &Facts<'_>) -> Option<SocketAddr> {
     let contact = facts.contact?;
-    contact.local.map(|_| contact.host.address())
+    contact.local.and_then(|_| contact.host.address().socket())
 }

@@ -1,7 +1,6 @@
 //! One host of a cluster, with what is known about it while it serves.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -12,6 +11,7 @@ use std::{
 use xds::{core, wkt};
 
 use crate::{
+    address::Address,
     cluster::{Endpoint, Health, Place},
     moment::Moment,
     upstream::{outlier::Monitor, stats::Counter},
@@ -33,7 +33,7 @@ impl HostId {
 #[derive(Debug)]
 pub struct Host {
     id: HostId,
-    address: SocketAddr,
+    address: Address,
     address_text: String,
     hostname: Box<str>,
     /// What is hashed for it instead of its address. Spec: Envoy, `hash_key` under `envoy.lb`.
@@ -68,11 +68,11 @@ const UNSEEN: u64 = u64::MAX;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Host {
-    pub(crate) fn new(address: SocketAddr, endpoint: &Endpoint, place: &Place) -> Self {
+    pub(crate) fn new(address: Address, endpoint: &Endpoint, place: &Place) -> Self {
         Self {
             id: HostId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
-            address,
             address_text: address.to_string(),
+            address,
             hostname: endpoint.hostname.as_str().into(),
             hash_key: endpoint.metadata.as_ref().and_then(named_hash_key),
             place: place.clone(),
@@ -114,8 +114,8 @@ impl Host {
 
     /// Where it listens.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The address as text, as it is hashed and logged.

@@ -63,7 +63,7 @@ impl Book {
             health: Default::default(),
             metadata: None,
         };
-        let host = Arc::new(Host::new(address, &endpoint, &Place::default()));
+        let host = Arc::new(Host::new(address.into(), &endpoint, &Place::default()));
         entry.host = Some(Arc::clone(&host));
         Ok((host, true))
     }
@@ -99,8 +99,8 @@ impl Book {
         let mut gone = Vec::new();
         for (_, entry) in self.entries.iter_mut().filter(|(named, _)| *named.host == *name) {
             entry.addresses = Some(addresses.to_vec());
-            let stays =
-                entry.host.as_ref().is_some_and(|host| addresses.contains(&host.address().ip()));
+            let held = entry.host.as_ref().and_then(|host| host.address().socket());
+            let stays = held.is_some_and(|held| addresses.contains(&held.ip()));
             if !stays {
                 gone.extend(entry.host.take());
             }

@@ -10,6 +10,7 @@ use std::{
 use xxhash_rust::xxh64::xxh64;
 
 use crate::{
+    address::Address,
     attempt::Attempt,
     cluster::{Cluster, Discovery, DnsFamily, Endpoint, Endpoints, Named, Place},
     compile::Map,
@@ -225,18 +226,18 @@ impl State {
             return;
         }
         self.originals.clear();
-        let mut old: Map<SocketAddr, Arc<Host>> =
-            self.hosts.drain(..).map(|host| (host.address(), host)).collect();
+        let mut old: Map<Address, Arc<Host>> =
+            self.hosts.drain(..).map(|host| (host.address().clone(), host)).collect();
         let n_old = old.len();
         let mut kept = 0;
         let endpoints = Arc::clone(&self.endpoints);
         self.groups.clear();
-        let mut seen: Map<SocketAddr, ()> = Map::default();
+        let mut seen: Map<Address, ()> = Map::default();
         for locality in &endpoints.localities {
             let mut hosts = Hosts::with_capacity(locality.endpoints.len());
             for endpoint in &locality.endpoints {
                 for address in self.addresses_of(endpoint) {
-                    if seen.insert(address, ()).is_some() {
+                    if seen.insert(address.clone(), ()).is_some() {
                         continue;
                     }
                     let named = self.named(endpoint);
@@ -271,7 +272,7 @@ impl State {
             .then(|| Endpoint { hostname: endpoint.host.clone(), ..endpoint.clone() })
     }
 
-    fn addresses_of(&self, endpoint: &Endpoint) -> Vec<SocketAddr> {
+    fn addresses_of(&self, endpoint: &Endpoint) -> Vec<Address> {
         match endpoint.address() {
             Some(address) => vec![address],
             None => self
@@ -279,7 +280,7 @@ impl State {
                 .get(&endpoint.host)
                 .into_iter()
                 .flatten()
-                .map(|ip| SocketAddr::new(*ip, endpoint.port))
+                .map(|ip| SocketAddr::new(*ip, endpoint.port).into())
                 .collect(),
         }
     }
@@ -351,7 +352,7 @@ impl State {
             health: Default::default(),
             metadata: None,
         };
-        let host = Arc::new(Host::new(address, &endpoint, &Place::default()));
+        let host = Arc::new(Host::new(address.into(), &endpoint, &Place::default()));
         self.originals.insert(address, Arc::clone(&host));
         self.hosts.push(Arc::clone(&host));
         stats.membership_change.add(1);
@@ -434,7 +435,8 @@ impl State {
         }
         let originals = &self.originals;
         self.hosts.retain(|host| {
-            let stays = originals.contains_key(&host.address());
+            let stays =
+                host.address().socket().is_some_and(|address| originals.contains_key(&address));
             if !stays {
                 host.remove();
             }

@@ -116,7 +116,7 @@ fn counts(upstream: &Arc<Upstream>, tries: u32, seed: u64) -> BTreeMap<String, u
     let mut counts = BTreeMap::new();
     for _ in 0..tries {
         let seat = pick(upstream, None, &mut dice).unwrap();
-        *counts.entry(seat.host().address().ip().to_string()).or_default() += 1;
+        *counts.entry(seat.host().address().socket().unwrap().ip().to_string()).or_default() += 1;
     }
     counts
 }
@@ -397,7 +397,7 @@ fn fail(upstream: &Arc<Upstream>, now: Moment, ip: &str, times: u32) {
     let mut left = times;
     while left != 0 {
         let seat = upstream.pick(now, &permit(), &attempt(None), &mut dice).unwrap();
-        if seat.host().address().ip().to_string() == ip {
+        if seat.host().address().socket().unwrap().ip().to_string() == ip {
             let headers: &[Header<'_>] = &[];
             upstream.on_outcome(now, &seat, &Outcome::Response { status: 503, headers });
             left -= 1;

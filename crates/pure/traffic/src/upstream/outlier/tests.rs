@@ -84,7 +84,8 @@ fn host(name: char) -> Host {
         health: Health::Healthy,
         metadata: None,
     };
-    Host::new("10.0.0.1:80".parse().unwrap(), &endpoint, &Place::default())
+    let address: std::net::SocketAddr = "10.0.0.1:80".parse().unwrap();
+    Host::new(address.into(), &endpoint, &Place::default())
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn share(upstream: &Arc<Upstream>, now: Moment, ip: &str) -> u32 {
     let mut hits = 0;
     for _ in 0..10_000 {
         let seat = upstream.pick(now, &permit(), &attempt(None), &mut dice).unwrap();
-        hits += u32::from(seat.host().address().ip().to_string() == ip);
+        hits += u32::from(seat.host().address().socket().unwrap().ip().to_string() == ip);
     }
     hits / 100
 }

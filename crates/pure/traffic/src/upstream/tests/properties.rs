@@ -41,7 +41,9 @@ fn shares<K: Ord>(draws: u32, mut draw: impl FnMut() -> K) -> BTreeMap<K, f64> {
 
 /// The last number of the address of the host that is picked.
 fn number(upstream: &Arc<Upstream>, hash: Option<u64>, dice: &mut Dice) -> u8 {
-    let IpAddr::V4(ip) = pick(upstream, hash, dice).unwrap().host().address().ip() else {
+    let IpAddr::V4(ip) =
+        pick(upstream, hash, dice).unwrap().host().address().socket().unwrap().ip()
+    else {
         panic!()
     };
     ip.octets()[3]
