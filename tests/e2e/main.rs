@@ -10,6 +10,8 @@ mod kubelet;
 mod leftovers;
 mod life;
 mod load;
+mod notes;
+mod sockets;
 mod split;
 mod start;
 mod traffic;

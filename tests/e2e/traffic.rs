@@ -7,7 +7,7 @@ use tests::{PATIENCE, mesh::Mesh, wait};
 use crate::world::World;
 
 /// A pod to ask from, with its sidecar.
-const ASKER: &str = "apiVersion: v1
+pub(crate) const ASKER: &str = "apiVersion: v1
 kind: Namespace
 metadata: { name: default, labels: { istio-injection: enabled } }
 ---
@@ -19,7 +19,7 @@ spec: { containers: [ { name: main, image: host, command: [ sleep, '900' ] } ] }
 ";
 
 /// A pod that plays a built-in image, with these labels and settings.
-fn pod(name: &str, labels: &str, image: &str, env: &str) -> String {
+pub(crate) fn pod(name: &str, labels: &str, image: &str, env: &str) -> String {
     format!(
         "apiVersion: v1
 kind: Pod
@@ -31,7 +31,7 @@ spec: {{ containers: [ {{ name: main, image: {image}, ports: [ {{ containerPort:
 }
 
 /// A Service of HTTP for the pods of an app.
-fn service(name: &str) -> String {
+pub(crate) fn service(name: &str) -> String {
     format!(
         "apiVersion: v1
 kind: Service
@@ -43,7 +43,7 @@ spec: {{ selector: {{ app: {name} }}, ports: [ {{ name: http, port: 80, targetPo
 }
 
 /// A mesh with these pods, all ready.
-fn mesh_of(arguments: &[&str], yaml: &str) -> Mesh {
+pub(crate) fn mesh_of(arguments: &[&str], yaml: &str) -> Mesh {
     let mesh = Mesh::start(arguments);
     mesh.apply(&format!("{ASKER}{yaml}"));
     let _ = mesh.kubectl(&["wait", "--for=condition=Ready", "pod", "--all", "--timeout=90s"]);
@@ -51,7 +51,7 @@ fn mesh_of(arguments: &[&str], yaml: &str) -> Mesh {
 }
 
 /// Runs a script in the pod that asks.
-fn ask(mesh: &Mesh, script: &str) -> String {
+pub(crate) fn ask(mesh: &Mesh, script: &str) -> String {
     let said = mesh.kubectl(&["exec", "asker", "-c", "main", "--", "bash", "-c", script]);
     said.trim_end().to_owned()
 }
