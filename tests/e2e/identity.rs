@@ -11,7 +11,7 @@ const SECURE: &str = "https://istiod.istio-system.svc:15012";
 const CREATE: &str = "istio.v1.auth.IstioCertificateService/CreateCertificate";
 
 /// A pod whose `istio-proxy` is stock Envoy, which knows the roots from its namespace and proves itself by its token.
-fn enclosed(envoy: &str, named: &str) -> String {
+fn enclosed(envoy: &str, named: &str, says: &str) -> String {
     format!(
         "apiVersion: v1
 kind: ConfigMap
@@ -21,7 +21,7 @@ data:
     node:
       id: sidecar~POD_IP~enclosed.{named}~{named}.svc.cluster.local
       cluster: enclosed.default
-      metadata: {{ NAMESPACE: {named}, LABELS: {{ app: enclosed }}, LATEEN_MARK: true, INSTANCE_IPS: POD_IP }}
+      metadata: {{ NAMESPACE: {named}, LABELS: {{ app: enclosed }}, LATEEN_MARK: true, INSTANCE_IPS: POD_IP{says} }}
     admin: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: 15000 }} }} }}
     cluster_manager:
       upstream_bind_config:
@@ -65,6 +65,7 @@ metadata: {{ name: enclosed-{named}, labels: {{ app: enclosed, sidecar.istio.io/
 spec:
   containers:
   - {{ name: app, image: sh, command: [ sleep, '600' ] }}
+  - {{ name: echo, image: lateen/echo }}
   - name: istio-proxy
     image: envoy
     command: [ sh, -c, 'sed \"s/POD_IP/$IP/g; s/TOKEN/$(cat /var/run/secrets/tokens/istio-token)/\" /etc/envoy/bootstrap.yaml > /tmp/b.yaml && exec {envoy} -c /tmp/b.yaml --concurrency 1' ]
@@ -87,8 +88,8 @@ fn real_envoy_subscribes_over_tls_as_who_it_is_and_as_nobody_else() {
     let mesh = Mesh::start(&["--demo", "catalog"]);
     let envoy = std::fs::canonicalize(tool("envoy")).unwrap();
     let envoy = envoy.to_str().unwrap();
-    mesh.apply(&enclosed(envoy, "default"));
-    mesh.apply(&enclosed(envoy, "kube-system"));
+    mesh.apply(&enclosed(envoy, "default", ""));
+    mesh.apply(&enclosed(envoy, "kube-system", ""));
     let inside = |pod: &str, script: &str| {
         let pod = format!("enclosed-{pod}");
         let arguments = ["exec", &pod, "-c", "app", "--", "sh", "-c", script];
@@ -116,6 +117,41 @@ fn real_envoy_subscribes_over_tls_as_who_it_is_and_as_nobody_else() {
     });
     assert!(said.contains("cluster_manager.cds.update_success: 0"), "{said}");
     assert!(!syncz.contains("enclosed.kube-system"), "{syncz}");
+}
+
+/// A group of machines, with the Service before them.
+const GROUPS: &str = "apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: vms }
+spec:
+  metadata: { labels: { app: vms } }
+  template: { serviceAccount: default, ports: { http: 8080 } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: vms }
+spec: { selector: { app: vms }, ports: [ { name: http, port: 80, targetPort: 8080 } ] }
+---
+";
+
+#[test]
+fn a_proxy_becomes_an_entry_of_its_group_for_as_long_as_it_is_there() {
+    let mesh = crate::traffic::mesh_of(&[], GROUPS);
+    let envoy = std::fs::canonicalize(tool("envoy")).unwrap();
+    mesh.apply(&enclosed(envoy.to_str().unwrap(), "default", ", AUTO_REGISTER_GROUP: vms"));
+    let entries = || mesh.kubectl(&["get", "workloadentries", "-o", "name"]);
+    let entry = wait("an entry", PATIENCE, || {
+        let said = entries();
+        said.lines().next().map(str::to_owned)
+    });
+    let ip = mesh.kubectl(&["get", "pod", "enclosed-default", "-o", "jsonpath={.status.podIP}"]);
+    assert_eq!(entry, format!("workloadentry.networking.istio.io/vms-{ip}"));
+    wait("an answer from the machine", PATIENCE, || {
+        let status = "curl -s -m 5 -o /dev/null -w '%{http_code}' http://vms/ || true";
+        (crate::traffic::ask(&mesh, status) == "200").then_some(())
+    });
+    let _ = mesh.kubectl(&["delete", "pod", "enclosed-default", "--grace-period=1"]);
+    wait("the entry goes", PATIENCE, || entries().is_empty().then_some(()));
 }
 
 /// A pod with curl, openssl, its token and the roots; and one without any right token.

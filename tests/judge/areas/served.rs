@@ -71,6 +71,9 @@ fn node(kind: NodeKind) -> Node {
         locality: Default::default(),
         mark: None,
         // Both get the same.
+        register: None,
+        network: String::new(),
+        checks_health: false,
         agent: "envoy".to_owned(),
     }
 }

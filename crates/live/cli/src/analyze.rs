@@ -157,12 +157,14 @@ pub(crate) fn has_findings(object: &Value) -> bool {
     Key::of(object).is_some_and(|key| {
         matches!(
             key.kind,
-            Kind::Service
+            Kind::Pod
+                | Kind::Service
                 | Kind::VirtualService
                 | Kind::DestinationRule
                 | Kind::Gateway
                 | Kind::ServiceEntry
                 | Kind::WorkloadEntry
+                | Kind::WorkloadGroup
                 | Kind::Sidecar
                 | Kind::ProxyConfig
                 | Kind::ConfigMap

@@ -8,6 +8,7 @@
 mod ads;
 mod connections;
 mod debug;
+mod enrol;
 mod identity;
 mod metrics;
 mod options;
@@ -178,6 +179,7 @@ impl Running {
         tasks.spawn(identity::keep::keep(Arc::clone(&shared)));
         tasks.spawn(identity::roots::keep(Arc::clone(&shared)));
         tasks.spawn(registration::keep(Arc::clone(&shared)));
+        tasks.spawn(enrol::keep(Arc::clone(&shared)));
         for (role, door) in doors.0 {
             tasks.spawn(serve::serve(Arc::clone(&shared), door, role));
         }

@@ -16,6 +16,7 @@ mod seen;
 pub mod serviceaccounts;
 #[cfg(test)]
 mod stage;
+pub mod workloads;
 mod write;
 
 pub use seen::{Name, Seen, Stub, selects};

@@ -235,6 +235,9 @@ pub(crate) fn node(objects: &[Value], from: &Caller) -> Node {
         workload: name.to_owned(),
         locality: mesh::model::Locality::default(),
         mark: None,
+        register: None,
+        network: String::new(),
+        checks_health: false,
         agent: "lateen".to_owned(),
     }
 }

@@ -242,6 +242,9 @@ fn node(kind: NodeKind, namespace: &str, labels: &[(&str, &str)], ip: &str) -> N
         workload: "me".to_owned(),
         locality: Default::default(),
         mark: Some(0x539),
+        register: None,
+        network: String::new(),
+        checks_health: false,
         agent: "lateen".to_owned(),
     }
 }

@@ -172,6 +172,9 @@ pub(crate) fn sidecar(namespace: &str, labels: &[(&str, &str)]) -> Node {
         workload: "me".to_owned(),
         locality: Default::default(),
         mark: None,
+        register: None,
+        network: String::new(),
+        checks_health: false,
         agent: "lateen".to_owned(),
     }
 }

@@ -5,6 +5,7 @@ mod delegate;
 mod entries;
 mod extras;
 mod gateway;
+mod groups;
 mod matching;
 mod mesh_config;
 mod notes;
@@ -39,6 +40,7 @@ pub fn understand(world: &World) -> (Model, Vec<Finding>) {
     model.gateways = gateway::gateways(world, &mut findings);
     model.scopes = scope::scopes(world, &mut findings);
     model.mesh = mesh.into();
+    groups::groups(world, &mut findings);
     pods::pods(world, &mut findings);
     proxies::proxies(world, &mut findings);
     check::check(world, &model, &mut findings);

@@ -57,6 +57,8 @@ pub enum Kind {
     ServiceEntry,
     /// WorkloadEntry of `networking.istio.io`.
     WorkloadEntry,
+    /// WorkloadGroup of `networking.istio.io`.
+    WorkloadGroup,
     /// Sidecar of `networking.istio.io`.
     Sidecar,
     /// ProxyConfig of `networking.istio.io`.
@@ -76,6 +78,7 @@ const KINDS: &[(&str, &str, Kind)] = &[
     ("networking.istio.io", "Gateway", Kind::Gateway),
     ("networking.istio.io", "ServiceEntry", Kind::ServiceEntry),
     ("networking.istio.io", "WorkloadEntry", Kind::WorkloadEntry),
+    ("networking.istio.io", "WorkloadGroup", Kind::WorkloadGroup),
     ("networking.istio.io", "Sidecar", Kind::Sidecar),
     ("networking.istio.io", "ProxyConfig", Kind::ProxyConfig),
     ("", "ConfigMap", Kind::ConfigMap),
@@ -154,6 +157,7 @@ pub struct World {
     pub(crate) gateways: BTreeMap<Name, Arc<istio::Gateway>>,
     pub(crate) service_entries: BTreeMap<Name, Arc<istio::ServiceEntry>>,
     pub(crate) workload_entries: BTreeMap<Name, Arc<istio::WorkloadEntry>>,
+    pub(crate) workload_groups: BTreeMap<Name, Arc<istio::WorkloadGroup>>,
     pub(crate) sidecars: BTreeMap<Name, Arc<istio::Sidecar>>,
     pub(crate) proxy_configs: BTreeMap<Name, Arc<istio::ProxyConfig>>,
     /// ConfigMaps of the mesh's name; the one of the root namespace counts.
@@ -201,6 +205,7 @@ impl World {
             Kind::Gateway => drop(self.gateways.remove(&name)),
             Kind::ServiceEntry => drop(self.service_entries.remove(&name)),
             Kind::WorkloadEntry => drop(self.workload_entries.remove(&name)),
+            Kind::WorkloadGroup => drop(self.workload_groups.remove(&name)),
             Kind::Sidecar => drop(self.sidecars.remove(&name)),
             Kind::ProxyConfig => drop(self.proxy_configs.remove(&name)),
             Kind::ConfigMap => drop(self.configs.remove(&name)),
@@ -230,6 +235,7 @@ impl World {
             Kind::Gateway => insert(&mut self.gateways, name, object)?,
             Kind::ServiceEntry => insert(&mut self.service_entries, name, object)?,
             Kind::WorkloadEntry => insert(&mut self.workload_entries, name, object)?,
+            Kind::WorkloadGroup => insert(&mut self.workload_groups, name, object)?,
             Kind::Sidecar => insert(&mut self.sidecars, name, object)?,
             Kind::ProxyConfig => insert(&mut self.proxy_configs, name, object)?,
             Kind::ConfigMap => insert(&mut self.configs, name, object)?,

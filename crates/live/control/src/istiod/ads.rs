@@ -20,6 +20,10 @@ use xds::{
 
 use super::{Shared, connections::Told, metrics::short, plan::Plan, stopped};
 
+/// The type of a message by which an agent tells of its application's health; an error in it says what is wrong.
+const HEALTH: &str = "type.googleapis.com/istio.v1.HealthInformation";
+/// So much of such an error is kept, in characters.
+const LONGEST_WHY: usize = 512;
 /// A proof of identity is good for so long; then the proxy connects again and proves it anew. It keeps what it has meanwhile.
 const PROVEN: Duration = Duration::from_secs(30 * 60);
 
@@ -55,7 +59,7 @@ pub(super) async fn converse(
     let proven = identity.is_some();
     let mut snapshot = visible(shared.plans.snapshot(&plan, &node), proven);
     tracing::info!(proxy = %node.id, ?protocol, "connected");
-    let entry = shared.connections.enter(node.clone(), protocol, &snapshot);
+    let entry = shared.connections.enter((node.clone(), proven), protocol, &snapshot);
     let start = Instant::now();
     note_refusal(&shared, &node, &request);
     let mut responses = machine.on_request(start.elapsed(), &request, &snapshot);
@@ -90,6 +94,12 @@ pub(super) async fn converse(
             message = requests.message() => match message {
                 Ok(Some(bytes)) => {
                     let request = machine.read(bytes)?;
+                    if request.type_url() == HEALTH {
+                        let why = |wrong: &wkt::Status| Err(shortened(&wrong.message));
+                        entry.tells(request.refusal().map_or(Ok(()), why));
+                        responses = Vec::new();
+                        continue;
+                    }
                     note_refusal(&shared, &node, &request);
                     machine.on_request(start.elapsed(), &request, &snapshot)
                 }
@@ -138,6 +148,10 @@ fn introduced(request: &Request, identity: Option<&Identity>) -> Result<Node, St
         node.service_account.clone_from(&identity.service_account);
     }
     Ok(node)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_WHY).collect()
 }
 
 async fn first_plan(plans: &mut channel::Receiver<Option<Arc<Plan>>>) -> Option<Arc<Plan>> {

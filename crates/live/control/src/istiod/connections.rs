@@ -21,6 +21,10 @@ pub(super) struct Proxy {
     pub(super) node: Node,
     /// What its stream speaks.
     pub(super) protocol: Protocol,
+    /// It has proven to be its service account.
+    pub(super) proven: bool,
+    /// What it told last of its application's health; `Err` says what is wrong.
+    pub(super) health: Option<Result<(), String>>,
     /// Since when it is connected.
     pub(super) connected: jiff::Timestamp,
     /// How far it is, per type.
@@ -74,12 +78,19 @@ pub(super) struct Entry {
 }
 
 impl Connections {
-    /// Takes in a proxy.
-    pub(super) fn enter(&self, node: Node, protocol: Protocol, snapshot: &Arc<Snapshot>) -> Entry {
+    /// Takes in a proxy, which has proven who it is or has not.
+    pub(super) fn enter(
+        &self,
+        (node, proven): (Node, bool),
+        protocol: Protocol,
+        snapshot: &Arc<Snapshot>,
+    ) -> Entry {
         let number = self.0.counter.fetch_add(1, Ordering::Relaxed);
         let proxy = Proxy {
             node,
             protocol,
+            proven,
+            health: None,
             connected: jiff::Timestamp::now(),
             progress: Vec::new(),
             generation: 0,
@@ -122,6 +133,18 @@ impl Entry {
                 proxy.generation = told.generation;
                 proxy.settled = told.settled;
                 proxy.snapshot = Arc::clone(told.snapshot);
+            }
+        });
+        self.table.changed.send_replace(());
+    }
+}
+
+impl Entry {
+    /// The proxy told of its application's health.
+    pub(super) fn tells(&self, health: Result<(), String>) {
+        self.table.with(|proxies| {
+            if let Some(proxy) = proxies.get_mut(&self.number) {
+                proxy.health = Some(health);
             }
         });
         self.table.changed.send_replace(());

@@ -289,11 +289,19 @@ pub(super) fn endpoints(
     }
 }
 
-/// A workload that says of itself that it is ill gets nothing.
+/// Says that an agent beside the workload looks after its health.
+const CHECKED: &str = "proxy.istio.io/health-checks-enabled";
+
+/// A workload that says of itself that it is ill gets nothing, nor does one that is looked after and has not said yet.
 fn is_healthy(entry: &WorkloadEntry) -> bool {
     let conditions = entry.status.as_ref().map(|status| status.conditions.as_slice());
     let mut conditions = conditions.unwrap_or_default().iter();
-    !conditions.any(|one| one.type_ == "Healthy" && one.status == "False")
+    let annotations = entry.metadata.annotations.as_ref();
+    let is_checked = annotations.is_some_and(|all| all.get(CHECKED).is_some_and(|it| it == "true"));
+    match conditions.find(|one| one.type_ == "Healthy") {
+        Some(condition) => condition.status == "True" || !is_checked && condition.status != "False",
+        None => !is_checked,
+    }
 }
 
 /// The workload of a WorkloadEntry.

@@ -37,6 +37,12 @@ pub struct Node {
     pub locality: Locality,
     /// Mark that it wants on its sockets (metadata `LATEEN_MARK`).
     pub mark: Option<u32>,
+    /// The WorkloadGroup of which it asks to become an entry (metadata `AUTO_REGISTER_GROUP`).
+    pub register: Option<String>,
+    /// The network that it says it is in (metadata `NETWORK`); empty is the mesh's own.
+    pub network: String,
+    /// It looks after its application's health and will tell (a readinessProbe in metadata `PROXY_CONFIG`).
+    pub checks_health: bool,
     /// Which program it says it is, as `envoy/1.40.0`; empty if it does not.
     pub agent: String,
 }
@@ -83,6 +89,9 @@ impl Node {
             workload: metadata.text("WORKLOAD_NAME").unwrap_or_default(),
             locality: locality.unwrap_or_default(),
             mark: metadata.mark(),
+            register: metadata.text("AUTO_REGISTER_GROUP"),
+            network: metadata.text("NETWORK").unwrap_or_default(),
+            checks_health: metadata.checks_health(),
             agent: agent(node),
         })
     }
@@ -133,6 +142,13 @@ impl Metadata<'_> {
                 _ => None,
             })
             .collect()
+    }
+
+    fn checks_health(&self) -> bool {
+        let Some(Word::StructValue(config)) = self.word("PROXY_CONFIG") else { return false };
+        config.fields.get("readinessProbe").is_some_and(|probe| {
+            matches!(&probe.kind, Some(Word::StructValue(probe)) if !probe.fields.is_empty())
+        })
     }
 
     /// A number, a number as text (`0x539` too), or just "true" for the house's own mark.
