@@ -103,6 +103,10 @@ findings! {
         "The gateway does not open TLS in this version, so this server does not listen. Use HTTP, or mode PASSTHROUGH.";
     OlderDestinationRule "LAT0004" Warning false
         "An older DestinationRule of the same host has this part already, and it alone is used. Merge the two.";
+    NotReachedFromOtherNetworks "LAT0006" Warning true
+        "The workload is in another network and takes no mutual TLS, which is all that gateways between networks pass. Give it a sidecar and the label security.istio.io/tlsMode: istio.";
+    NetworkWithoutGateway "LAT0007" Info true
+        "No Service is the gateway of this network, so its workloads are dialled at their own addresses, as if they were near. Label the gateway's Service with topology.istio.io/network.";
     HostTaken "LAT0005" Warning false
         "Another object of the namespace has this host already, and it alone is used. Rename the host, or remove one of the two.";
 }

@@ -6,6 +6,7 @@
 pub mod extras;
 pub mod gateway;
 pub mod mesh_config;
+pub mod network;
 pub mod policy;
 pub mod registry;
 pub mod route;
@@ -105,6 +106,8 @@ pub struct Model {
     pub services: BTreeMap<ServiceName, Shared<Service>>,
     /// Endpoints of each service, in order of address and port.
     pub endpoints: BTreeMap<ServiceName, Shared<registry::Endpoints>>,
+    /// Gateways between networks.
+    pub networks: Shared<network::Gateways>,
     /// Workloads by address.
     pub workloads: BTreeMap<IpAddr, Shared<Workload>>,
     /// Meaning of each VirtualService, oldest first.

@@ -6,6 +6,7 @@ mod fields;
 mod findings;
 mod gateway;
 mod logs;
+mod networks;
 mod policy;
 mod routing;
 mod running;

@@ -34,6 +34,7 @@ pub fn understand(world: &World) -> (Model, Vec<Finding>) {
     model.settings.allow_any = mesh.allow_any.unwrap_or(model.settings.allow_any);
     model.workloads = registry::workloads(world);
     model.services = registry::services(world, &mesh, &mut findings);
+    model.networks = registry::networks(world, &mut findings).into();
     model.endpoints = registry::endpoints(world, &model, &mut findings);
     model.routings = routing::routings(world, &mesh, &mut findings);
     model.policies = policy::policies(world, &mesh, &mut findings);

@@ -11,12 +11,13 @@ mod select;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host;
+use crate::model::network::{Gateways, NETWORK, Way, way};
 use crate::model::policy::Pool;
 use crate::model::registry::Endpoints;
 use crate::model::scope::Application;
 use crate::model::{
-    Locality, MeshConfig, Model, Origin, Policy, Port, Protocol, Routing, Server, Service, Shared,
-    SidecarScope, Target, Unknown,
+    Endpoint, Locality, MeshConfig, Model, Origin, Policy, Port, Protocol, Routing, Server,
+    Service, Shared, SidecarScope, Target, Unknown,
 };
 pub use node::{Node, NodeKind};
 
@@ -39,6 +40,10 @@ pub struct View {
     pub mark: Option<u32>,
     /// Where the proxy runs, if any policy looks at it.
     pub locality: Locality,
+    /// The network that the proxy is in; empty where it makes no difference.
+    pub network: String,
+    /// Gateways between networks; none where it makes no difference.
+    pub networks: Shared<Gateways>,
     /// The proxy's labels that some policy looks at.
     pub labels: BTreeMap<String, String>,
     /// Services it may call, oldest first.
@@ -158,6 +163,7 @@ impl Model {
             _ => Vec::new(),
         };
         let (locality, labels) = self.looked_at(node, &outbound);
+        let (network, networks) = self.network(node, &outbound);
         let by_mesh = if self.settings.allow_any { Unknown::Pass } else { Unknown::Refuse };
         View {
             kind: node.kind,
@@ -168,6 +174,8 @@ impl Model {
             mesh: self.mesh.clone(),
             mark: node.mark,
             locality,
+            network,
+            networks,
             labels,
             outbound,
             routings,
@@ -290,6 +298,21 @@ impl Model {
         }
         let locality = if by_place { self.place(node) } else { Locality::default() };
         (locality, labels)
+    }
+
+    /// The proxy's network and the gateways of others, if any of its endpoints is in one of these.
+    fn network(&self, node: &Node, outbound: &[Outbound]) -> (String, Shared<Gateways>) {
+        let own = match node.network.as_str() {
+            "" => node.labels.get(NETWORK).map_or("", String::as_str),
+            said => said,
+        };
+        let all = outbound.iter().filter_map(|one| one.endpoints.as_ref());
+        let mut all = all.flat_map(|ports| ports.values()).flatten();
+        let is_direct = |one: &Endpoint| way(own, &self.networks, one) == Way::Direct;
+        if all.all(is_direct) {
+            return (String::new(), Shared::default());
+        }
+        (own.to_owned(), self.networks.clone())
     }
 
     /// Where a proxy runs: as it says itself, else as its workload does.

@@ -250,6 +250,8 @@ pub struct Workload {
     pub locality: Locality,
     /// Named container ports.
     pub ports: BTreeMap<String, u16>,
+    /// The network that it is in; empty is every caller's own.
+    pub network: String,
     /// It has a sidecar that accepts mutual TLS.
     pub tls: bool,
 }
@@ -283,6 +285,8 @@ pub enum Address {
     Name(String),
     /// At a unix socket of the caller's machine: `/path`, or `@` and a name.
     Pipe(String),
+    /// Nowhere but through a gateway of its network.
+    Behind,
 }
 
 impl Address {
@@ -291,7 +295,7 @@ impl Address {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Address::Ip(ip) => Some(*ip),
-            Address::Name(_) | Address::Pipe(_) => None,
+            Address::Name(_) | Address::Pipe(_) | Address::Behind => None,
         }
     }
 }
@@ -307,6 +311,7 @@ impl std::fmt::Display for Address {
         match self {
             Address::Ip(ip) => ip.fmt(f),
             Address::Name(text) | Address::Pipe(text) => f.write_str(text),
+            Address::Behind => f.write_str("(behind a gateway)"),
         }
     }
 }

@@ -7,6 +7,7 @@ use xds::core::{HealthStatus, Metadata};
 use xds::endpoint::{ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints, lb_endpoint};
 
 use super::wire::{address, metadata};
+use crate::model::network::{Way, way};
 use crate::model::policy::LocalityRules;
 use crate::model::{Endpoint, Locality, Port, Traffic};
 use crate::view::{Outbound, View};
@@ -38,7 +39,8 @@ pub(super) fn assignment(
     let endpoints = all
         .into_iter()
         .flatten()
-        .filter(|endpoint| labels.is_none_or(|labels| endpoint.has_labels(labels)));
+        .filter(|endpoint| labels.is_none_or(|labels| endpoint.has_labels(labels)))
+        .filter(|endpoint| way_of(view, endpoint) != Way::None);
     let near = near(view);
     // A rule about places goes over what the service asks for.
     let by_near = one.service.near && rules_of(view, traffic).is_none();
@@ -69,7 +71,7 @@ pub(super) fn assignment(
                     zone: locality.zone.clone(),
                     sub_zone: locality.subzone.clone(),
                 }),
-                lb_endpoints: endpoints.iter().map(|one| lb_endpoint(one, &view.cluster)).collect(),
+                lb_endpoints: lb_endpoints(view, endpoints),
                 load_balancing_weight: Some(weight),
                 priority: u32::try_from(priority).unwrap_or(u32::MAX),
                 ..LocalityLbEndpoints::default()
@@ -82,6 +84,46 @@ pub(super) fn assignment(
 /// Weights of the endpoints of one place together; Envoy takes sums below 2^32.
 fn total(endpoints: &[&Endpoint]) -> u32 {
     endpoints.iter().map(|one| one.weight).fold(0, u32::saturating_add)
+}
+
+fn way_of<'a>(view: &View, endpoint: &'a Endpoint) -> Way<'a> {
+    way(&view.network, &view.networks, endpoint)
+}
+
+/// The endpoints of one place: those within reach, and for those of each other network its gateways, which share their weight.
+fn lb_endpoints(view: &View, endpoints: &[&Endpoint]) -> Vec<LbEndpoint> {
+    let mut near = Vec::with_capacity(endpoints.len());
+    let mut far: BTreeMap<&str, Vec<&Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints {
+        match way_of(view, endpoint) {
+            Way::Through(network) => far.entry(network).or_default().push(endpoint),
+            Way::Direct | Way::None => near.push(lb_endpoint(endpoint, &view.cluster)),
+        }
+    }
+    if far.is_empty() {
+        return near;
+    }
+    // Weights are whole numbers: all are multiplied, such that each network's is divided by its gateways without rest.
+    let gateways = |network: &str| view.networks.get(network).map_or(&[][..], Vec::as_slice);
+    let counts = far.keys().map(|network| u32::try_from(gateways(network).len()).unwrap_or(1));
+    let scale = counts.fold(1_u32, |scale, count| scale.saturating_mul(count.max(1)));
+    for one in &mut near {
+        one.load_balancing_weight = one.load_balancing_weight.map(|it| it.saturating_mul(scale));
+    }
+    for (network, endpoints) in &far {
+        let (gateways, weight) = (gateways(network), total(endpoints).saturating_mul(scale));
+        let share = weight / u32::try_from(gateways.len()).unwrap_or(1).max(1);
+        near.extend(gateways.iter().map(|(ip, port)| LbEndpoint {
+            host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(xds::endpoint::Endpoint {
+                address: address(&ip.to_string(), *port),
+                ..xds::endpoint::Endpoint::default()
+            })),
+            health_status: HealthStatus::Healthy as i32,
+            metadata: Some(metadata("envoy.transport_socket_match", &json!({"tlsMode": "istio"}))),
+            load_balancing_weight: Some(share.max(1)),
+        }));
+    }
+    near
 }
 
 fn lb_endpoint(endpoint: &Endpoint, cluster: &str) -> LbEndpoint {

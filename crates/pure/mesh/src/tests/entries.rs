@@ -353,11 +353,11 @@ fn what_gets_no_traffic_yet_is_said() {
     assert_eq!(
         script.findings(),
         [
+            "IST0101 spec.endpoints[2].network",
             "IST0106 spec.endpoints[0].address",
             "IST0106 spec.endpoints[1].address",
-            "LAT0001 spec.endpoints[2].address",
-            "LAT0001 spec.endpoints[3].network",
             "LAT0001 spec.subjectAltNames",
+            "LAT0007 spec.endpoints[3].network",
         ]
     );
 }

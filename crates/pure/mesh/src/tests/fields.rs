@@ -89,7 +89,7 @@ fn nodes() -> [Node; 4] {
     let at = |node: Node, ip: &str| Node { ip: ip.parse().ok(), ..node };
     let labels = [("app", "me"), ("version", "v1")];
     [
-        at(sidecar("default", &labels), "10.244.90.1"),
+        Node { network: "own".to_owned(), ..at(sidecar("default", &labels), "10.244.90.1") },
         at(sidecar("default", &[("app", "reviews"), ("version", "v1")]), "10.244.91.1"),
         sidecar("elsewhere", &[]),
         Node {

@@ -9,6 +9,7 @@ use super::notes::Notes;
 use super::registry::{Found, by_age, created, near, placed};
 use crate::findings::{Code, Finding};
 use crate::host;
+use crate::model::network::NETWORK;
 use crate::model::registry::contains;
 use crate::model::{
     Address, Endpoint, Export, Locality, MeshConfig, Model, Port, Protocol, Resolution, Service,
@@ -260,7 +261,7 @@ pub(super) fn endpoints(
                 let path = format!("spec.endpoints[{index}]");
                 let workload = inline(&name.1, &name.0, spec);
                 let place = Place { service, path: &path, workload };
-                add(&mut notes, list, &place, spec);
+                add(&mut notes, (list, model), &place, spec);
             }
             if entry.spec.workload_selector.is_some() {
                 selected_pods(world, service, list);
@@ -284,7 +285,7 @@ pub(super) fn endpoints(
         for service in selecting {
             let list = found.entry(service.key()).or_default();
             let place = Place { service, path: "spec", workload: workload.clone() };
-            add(&mut notes, list, &place, &entry.spec);
+            add(&mut notes, (list, model), &place, &entry.spec);
         }
     }
 }
@@ -322,7 +323,29 @@ fn inline(owner: &str, namespace: &str, spec: &WorkloadEntrySpec) -> Workload {
         ports: ports
             .filter_map(|(name, port)| Some((name.clone(), u16::try_from(*port).ok()?)))
             .collect(),
+        network: spec.network.clone().unwrap_or_default(),
         tls: spec.labels.get("security.istio.io/tlsMode").is_some_and(|mode| mode == "istio"),
+    }
+}
+
+/// Notes a workload that nobody of another network comes to.
+fn network(notes: &mut Notes<'_>, place: &Place<'_>, model: &Model, has_no_address: bool) {
+    let own = &place.workload.network;
+    let has_gateway = model.networks.contains_key(own);
+    let path = |field: &str| format!("{}.{field}", place.path);
+    if has_no_address && !has_gateway {
+        let text = format!(
+            "a workload without address is reached through a gateway of its network, and no Service with the label {NETWORK}: {own} is one"
+        );
+        notes.note(Code::ReferencedResourceNotFound, &path("network"), text);
+    } else if !own.is_empty() && !has_gateway {
+        let text = format!(
+            "no Service with the label {NETWORK}: {own} is a gateway, so everybody dials the workload itself"
+        );
+        notes.note(Code::NetworkWithoutGateway, &path("network"), text);
+    } else if has_gateway && !place.workload.tls {
+        let text = "gateways between networks pass mutual TLS only: without the label security.istio.io/tlsMode: istio it gets no traffic of other networks";
+        notes.note(Code::NotReachedFromOtherNetworks, &path("labels"), text);
     }
 }
 
@@ -342,22 +365,16 @@ struct Place<'a> {
 /// Adds one workload behind every port of a service.
 fn add(
     notes: &mut Notes<'_>,
-    list: &mut crate::model::registry::Endpoints,
+    (list, model): (&mut crate::model::registry::Endpoints, &Model),
     place: &Place<'_>,
     spec: &WorkloadEntrySpec,
 ) {
     let path = format!("{}.address", place.path);
     let text = spec.address.as_deref().unwrap_or_default();
-    if text.is_empty() {
-        let text =
-            "a workload without address gets no traffic: nothing says how its network is reached";
-        notes.note(Code::FieldNotHonoured, &path, text);
-        return;
-    }
-    let network = spec.network.as_ref().is_some_and(|network| !network.is_empty());
-    notes.ignored(network, &format!("{}.network", place.path));
+    network(notes, place, model, text.is_empty());
     let address = match text.parse() {
         Ok(ip) => Address::Ip(ip),
+        Err(_) if text.is_empty() => Address::Behind,
         Err(_) if text.starts_with("unix://") => match socket_path(text) {
             Some(path) => Address::Pipe(path),
             None => {

@@ -9,6 +9,7 @@ use super::entries;
 use super::notes::Notes;
 use crate::findings::{Code, Finding};
 use crate::host;
+use crate::model::network::{Gateways, NETWORK};
 use crate::model::registry::Endpoints;
 use crate::model::{
     Address, Endpoint, Export, Locality, MeshConfig, Model, Port, Protocol, Resolution, Service,
@@ -174,6 +175,52 @@ fn port(notes: &mut Notes<'_>, index: usize, port: &core::ServicePort) -> Option
     Some(Port { number, name, protocol, target })
 }
 
+/// Port at which a gateway between networks listens.
+const GATEWAY_PORT: u16 = 15443;
+/// Label of its Service that names another one.
+const GATEWAY_PORT_LABEL: &str = "networking.istio.io/gatewayPort";
+
+/// The gateways of each network: at the addresses that a Service has outside, else at its own.
+pub(super) fn networks(world: &World, findings: &mut Vec<Finding>) -> Gateways {
+    let mut gateways = Gateways::new();
+    for ((namespace, name), object) in &world.services {
+        let labels = object.metadata.labels.as_ref();
+        let label = |key: &str| labels.and_then(|labels| labels.get(key));
+        let Some(network) = label(NETWORK).filter(|network| !network.is_empty()) else { continue };
+        let Some(spec) = &object.spec else { continue };
+        let key = Key { kind: Kind::Service, namespace: namespace.clone(), name: name.clone() };
+        let mut notes = Notes::new(key, &world.settings, findings);
+        let port = match label(GATEWAY_PORT_LABEL) {
+            None => GATEWAY_PORT,
+            Some(text) => {
+                let path = format!("metadata.labels[{GATEWAY_PORT_LABEL}]");
+                match notes.port(&path, text.parse().unwrap_or(0)) {
+                    Ok(port) => port,
+                    Err(_) => continue,
+                }
+            }
+        };
+        // A Service of a network that has no such port is no gateway: the label marks what is in the network, too.
+        if !spec.ports.iter().flatten().any(|one| one.port == i32::from(port)) {
+            continue;
+        }
+        let status = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+        let given = status.and_then(|it| it.ingress.as_ref()).into_iter().flatten();
+        let given =
+            given.filter_map(|one| one.ip.as_ref()).chain(spec.external_ips.iter().flatten());
+        let mut addresses: Vec<IpAddr> = given.filter_map(|ip| ip.parse().ok()).collect();
+        if addresses.is_empty() {
+            addresses.extend(spec.cluster_ip.iter().filter_map(|ip| ip.parse::<IpAddr>().ok()));
+        }
+        let list = gateways.entry(network.clone()).or_default();
+        list.extend(addresses.into_iter().map(|address| (address, port)));
+        list.sort_unstable();
+        list.dedup();
+    }
+    gateways.retain(|_, list| !list.is_empty());
+    gateways
+}
+
 /// Endpoints in the making.
 pub(super) type Found = BTreeMap<ServiceName, Endpoints>;
 
@@ -218,7 +265,8 @@ pub(super) fn endpoints(
     for list in found.values_mut().flat_map(BTreeMap::values_mut) {
         let at = |one: &Endpoint| (one.address.clone(), one.port);
         list.sort_by_cached_key(at);
-        list.dedup_by_key(|one| at(one));
+        // Those behind a gateway have no address that would tell them apart.
+        list.dedup_by(|one, other| one.address != Address::Behind && at(one) == at(other));
     }
     found.into_iter().map(|(host, ports)| (host, Shared::new(ports))).collect()
 }

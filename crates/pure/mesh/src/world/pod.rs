@@ -7,6 +7,7 @@ use kinds::core;
 
 use super::Key;
 use crate::inject::heeded::{Unheeded, unheeded};
+use crate::model::network::NETWORK;
 use crate::model::{Locality, Workload};
 
 /// A pod, as far as it matters.
@@ -65,6 +66,7 @@ impl PodRecord {
         let is_injected = annotations.contains_key(crate::inject::STATUS);
         let tls = labels.get("security.istio.io/tlsMode").is_some_and(|mode| mode == "istio")
             && is_injected;
+        let network = labels.get(NETWORK).cloned().unwrap_or_default();
         let unheeded = if is_injected { unheeded(&annotations) } else { Vec::new() };
         let workload = Workload {
             name: key.name.clone(),
@@ -74,6 +76,7 @@ impl PodRecord {
             labels,
             locality,
             ports,
+            network,
             tls,
         };
         let node = spec.node_name.unwrap_or_default();

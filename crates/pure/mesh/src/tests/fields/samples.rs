@@ -12,6 +12,9 @@ pub(super) const KINDS: &[&str] =
 /// Everything beside the object that is looked at.
 pub(super) fn world(mut script: Script) -> World {
     script.ingress();
+    script.add(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "far",
+        "labels": {"topology.istio.io/network": "x"}},
+        "spec": {"clusterIP": "10.96.99.9", "ports": [{"name": "tls", "port": 15443}]}}));
     script.add(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "reviews"},
         "spec": {"clusterIP": "10.96.0.9", "selector": {"app": "reviews"}, "ports": [
             {"name": "http", "port": 9080}, {"name": "tcp", "port": 9000}, {"name": "tls", "port": 9443}]}}));
