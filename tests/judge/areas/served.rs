@@ -74,6 +74,7 @@ fn node(kind: NodeKind) -> Node {
         register: None,
         network: String::new(),
         checks_health: false,
+        has_certificate: false,
         agent: "envoy".to_owned(),
     }
 }

@@ -238,6 +238,7 @@ pub(crate) fn node(objects: &[Value], from: &Caller) -> Node {
         register: None,
         network: String::new(),
         checks_health: false,
+        has_certificate: false,
         agent: "lateen".to_owned(),
     }
 }

@@ -245,6 +245,7 @@ fn node(kind: NodeKind, namespace: &str, labels: &[(&str, &str)], ip: &str) -> N
         register: None,
         network: String::new(),
         checks_health: false,
+        has_certificate: false,
         agent: "lateen".to_owned(),
     }
 }

@@ -1,9 +1,10 @@
-//! Istio's networking kinds as types: what a person writes, field by field, nothing decided.
+//! Istio's kinds as types: what a person writes, field by field, nothing decided.
 //!
 //! Durations stay text here (`words::duration` reads them): a bad one must harm its own rule alone.
 
 mod destination_rule;
 mod gateway;
+mod peer_authentication;
 mod service_entry;
 mod shared;
 mod sidecar;
@@ -19,6 +20,9 @@ pub use destination_rule::{
 };
 pub use gateway::{
     Gateway, GatewaySpec, Server, ServerPort, ServerTls, ServerTlsMode, TlsCertificate, TlsVersion,
+};
+pub use peer_authentication::{
+    MutualTls, MutualTlsMode, PeerAuthentication, PeerAuthenticationSpec,
 };
 pub use service_entry::{
     EntryPort, LabelSelector, Location, Resolution, ServiceEntry, ServiceEntrySpec,

@@ -77,6 +77,8 @@ findings! {
         "An older Sidecar is for the whole namespace already, and it alone is used. Merge the two, or add a workloadSelector.";
     VirtualServiceDestinationPortSelectorRequired "IST0112" Error false
         "The service has several ports and the route names none. Add destination.port.number.";
+    MtlsPolicyConflict "IST0113" Error true
+        "Clients are told to call in plain text, and the workload takes mutual TLS only. Set tls.mode to ISTIO_MUTUAL, or the PeerAuthentication to PERMISSIVE.";
     PortNameIsNotUnderNamingConvention "IST0118" Info false
         "The port declares no protocol, so the first bytes of each connection are looked at. Name it http-…, grpc-…, tcp-… or set appProtocol.";
     VirtualServiceUnreachableRule "IST0130" Warning false
@@ -103,6 +105,8 @@ findings! {
         "The gateway does not open TLS in this version, so this server does not listen. Use HTTP, or mode PASSTHROUGH.";
     OlderDestinationRule "LAT0004" Warning false
         "An older DestinationRule of the same host has this part already, and it alone is used. Merge the two.";
+    OlderPeerAuthentication "LAT0008" Warning false
+        "An older PeerAuthentication is for the same workloads, and it alone is used. Merge the two.";
     NotReachedFromOtherNetworks "LAT0006" Warning true
         "The workload is in another network and takes no mutual TLS, which is all that gateways between networks pass. Give it a sidecar and the label security.istio.io/tlsMode: istio.";
     NetworkWithoutGateway "LAT0007" Info true

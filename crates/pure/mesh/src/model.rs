@@ -7,6 +7,7 @@ pub mod extras;
 pub mod gateway;
 pub mod mesh_config;
 pub mod network;
+pub mod peer;
 pub mod policy;
 pub mod registry;
 pub mod route;
@@ -116,6 +117,8 @@ pub struct Model {
     pub policies: BTreeMap<(String, String), Vec<Shared<Policy>>>,
     /// Gateways, oldest first.
     pub gateways: Vec<Shared<Gateway>>,
+    /// What workloads take, oldest first.
+    pub peers: Vec<Shared<peer::Peers>>,
     /// Scopes of sidecars, oldest first.
     pub scopes: Vec<Shared<SidecarScope>>,
 }

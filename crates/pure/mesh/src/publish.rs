@@ -17,6 +17,7 @@ mod matching;
 mod outbound;
 mod route;
 mod stream;
+mod tls;
 mod traffic;
 mod vhost;
 mod wire;

@@ -7,6 +7,7 @@ mod findings;
 mod gateway;
 mod logs;
 mod networks;
+mod peers;
 mod policy;
 mod routing;
 mod running;
@@ -102,7 +103,8 @@ impl Script {
     ) -> &mut Script {
         self.stamp += 1;
         self.add(json!({
-            "apiVersion": "networking.istio.io/v1", "kind": kind,
+            "apiVersion": if kind == "PeerAuthentication" { "security.istio.io/v1" } else { "networking.istio.io/v1" },
+            "kind": kind,
             "metadata": {"name": name, "namespace": namespace,
                 "creationTimestamp": format!("2026-01-01T00:{:02}:00Z", self.stamp)},
             "spec": spec,
@@ -176,6 +178,7 @@ pub(crate) fn sidecar(namespace: &str, labels: &[(&str, &str)]) -> Node {
         register: None,
         network: String::new(),
         checks_health: false,
+        has_certificate: false,
         agent: "lateen".to_owned(),
     }
 }

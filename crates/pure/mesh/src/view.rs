@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host;
 use crate::model::network::{Gateways, NETWORK, Way, way};
+use crate::model::peer::Takes;
 use crate::model::policy::Pool;
 use crate::model::registry::Endpoints;
 use crate::model::scope::Application;
@@ -52,6 +53,12 @@ pub struct View {
     pub routings: Vec<Shared<Routing>>,
     /// Ports of its own workload that services lead to, in order of port.
     pub inbound: Vec<Inbound>,
+    /// It has a certificate of the mesh and speaks TLS; if not, it is told of none.
+    pub speaks_tls: bool,
+    /// What ports of its own workload take that no service leads to.
+    pub takes: Takes,
+    /// The same for single ones.
+    pub takes_by_port: BTreeMap<u16, Takes>,
     /// Ports that it opens as a gateway, in order of port.
     pub gateway: Vec<GatewayPort>,
 }
@@ -101,6 +108,8 @@ pub struct Inbound {
     pub application: Application,
     /// Limits.
     pub pool: Option<Pool>,
+    /// Whether callers must speak mutual TLS.
+    pub takes: Takes,
 }
 
 /// A port that a gateway opens.
@@ -157,11 +166,20 @@ impl Model {
             NodeKind::Router => (Vec::new(), self.gateway_ports(node)),
         };
         let outbound = self.outbound(node, scope.map(|one| &**one), &routings);
-        let inbound = match scope {
+        let mut inbound = match scope {
             Some(scope) if !scope.ingress.is_empty() => self.inbound_of(node, scope),
             _ if node.kind == NodeKind::Sidecar => self.inbound_of_services(node),
             _ => Vec::new(),
         };
+        let speaks_tls = self.speaks_tls(node);
+        let mut taking = (Takes::Plain, BTreeMap::new());
+        if speaks_tls && node.kind == NodeKind::Sidecar {
+            taking = self.takes_all(&node.namespace, &node.labels);
+            for one in &mut inbound {
+                one.takes = taking.1.get(&one.port).copied().unwrap_or(taking.0);
+            }
+            taking.1.retain(|port, _| !inbound.iter().any(|one| one.port == *port));
+        }
         let (locality, labels) = self.looked_at(node, &outbound);
         let (network, networks) = self.network(node, &outbound);
         let by_mesh = if self.settings.allow_any { Unknown::Pass } else { Unknown::Refuse };
@@ -180,8 +198,16 @@ impl Model {
             outbound,
             routings,
             inbound,
+            speaks_tls,
+            takes: taking.0,
+            takes_by_port: taking.1,
             gateway,
         }
+    }
+
+    /// Whether a proxy can be told of TLS: our own can as this version can, others if their agent gives them certificates.
+    fn speaks_tls(&self, node: &Node) -> bool {
+        if node.is_ours() { self.settings.speaks_tls } else { node.has_certificate }
     }
 
     /// The node with the labels that its pod has now; what it said itself may be from its start.
@@ -349,6 +375,7 @@ impl Model {
                     service: service.name.clone(),
                     namespace: service.namespace.clone(),
                     service_port: port.number,
+                    takes: Takes::Plain,
                 });
             }
         }

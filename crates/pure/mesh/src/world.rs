@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::findings::{Code, Finding};
 pub(crate) use pod::PodRecord;
 
+/// Whether the proxies of this version speak TLS.
+const OURS_SPEAK_TLS: bool = false;
+
 /// Names that hold for the whole mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -23,6 +26,8 @@ pub struct Settings {
     pub cluster: String,
     /// Traffic to unknown hosts passes through; otherwise it is refused.
     pub allow_any: bool,
+    /// This house's own proxies speak TLS. Where they do not, they are told of none, and findings say so.
+    pub speaks_tls: bool,
 }
 
 impl Default for Settings {
@@ -32,6 +37,7 @@ impl Default for Settings {
             root_namespace: "istio-system".to_owned(),
             cluster: "Kubernetes".to_owned(),
             allow_any: true,
+            speaks_tls: OURS_SPEAK_TLS,
         }
     }
 }
@@ -63,6 +69,8 @@ pub enum Kind {
     Sidecar,
     /// ProxyConfig of `networking.istio.io`.
     ProxyConfig,
+    /// PeerAuthentication of `security.istio.io`.
+    PeerAuthentication,
     /// The ConfigMap `istio`, with the defaults of the mesh.
     ConfigMap,
 }
@@ -81,6 +89,7 @@ const KINDS: &[(&str, &str, Kind)] = &[
     ("networking.istio.io", "WorkloadGroup", Kind::WorkloadGroup),
     ("networking.istio.io", "Sidecar", Kind::Sidecar),
     ("networking.istio.io", "ProxyConfig", Kind::ProxyConfig),
+    ("security.istio.io", "PeerAuthentication", Kind::PeerAuthentication),
     ("", "ConfigMap", Kind::ConfigMap),
 ];
 
@@ -160,6 +169,7 @@ pub struct World {
     pub(crate) workload_groups: BTreeMap<Name, Arc<istio::WorkloadGroup>>,
     pub(crate) sidecars: BTreeMap<Name, Arc<istio::Sidecar>>,
     pub(crate) proxy_configs: BTreeMap<Name, Arc<istio::ProxyConfig>>,
+    pub(crate) peer_authentications: BTreeMap<Name, Arc<istio::PeerAuthentication>>,
     /// ConfigMaps of the mesh's name; the one of the root namespace counts.
     pub(crate) configs: BTreeMap<Name, Arc<core::ConfigMap>>,
     pub(crate) broken: BTreeMap<Key, Finding>,
@@ -208,6 +218,7 @@ impl World {
             Kind::WorkloadGroup => drop(self.workload_groups.remove(&name)),
             Kind::Sidecar => drop(self.sidecars.remove(&name)),
             Kind::ProxyConfig => drop(self.proxy_configs.remove(&name)),
+            Kind::PeerAuthentication => drop(self.peer_authentications.remove(&name)),
             Kind::ConfigMap => drop(self.configs.remove(&name)),
         }
     }
@@ -238,6 +249,7 @@ impl World {
             Kind::WorkloadGroup => insert(&mut self.workload_groups, name, object)?,
             Kind::Sidecar => insert(&mut self.sidecars, name, object)?,
             Kind::ProxyConfig => insert(&mut self.proxy_configs, name, object)?,
+            Kind::PeerAuthentication => insert(&mut self.peer_authentications, name, object)?,
             Kind::ConfigMap => insert(&mut self.configs, name, object)?,
         }
         Ok(())

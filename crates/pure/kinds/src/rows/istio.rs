@@ -139,16 +139,15 @@ pub(super) const ISTIO: &[Resource] = &[
         stored(NETWORKING, "EnvoyFilter", "envoyfilters", "envoyfilter", &[]),
         &["v1alpha3"],
     ),
-    with_columns(
-        stored(
-            SECURITY,
-            "PeerAuthentication",
-            "peerauthentications",
-            "peerauthentication",
-            &["pa"],
-        ),
-        columns::istio::PEER_AUTHENTICATION,
-    ),
+    Resource {
+        kind: "PeerAuthentication",
+        plural: "peerauthentications",
+        singular: "peerauthentication",
+        short_names: &["pa"],
+        columns: columns::istio::PEER_AUTHENTICATION,
+        schema: schema::of::<istio::PeerAuthentication>,
+        ..SECURITY
+    },
     with_columns(
         stored(
             SECURITY,

@@ -30,6 +30,12 @@ pub struct MeshConfig {
     pub export_routings: Vec<String>,
     /// `exportTo` of DestinationRules that say nothing.
     pub export_policies: Vec<String>,
+    /// Sidecars never start mutual TLS by themselves.
+    pub no_auto_mtls: bool,
+    /// Trust domain of the mesh's identities, if it is not the domain of its services.
+    pub trust_domain: Option<String>,
+    /// Other trust domains, whose identities count as the same.
+    pub trust_domain_aliases: Vec<String>,
     /// The access log of all proxies.
     pub log: LogFile,
 }

@@ -15,7 +15,7 @@ use xds::wkt::Any;
 use super::wire::{address, span};
 
 /// The transport of a connection that is not TLS.
-const RAW_BUFFER: &str = "raw_buffer";
+pub(super) const RAW_BUFFER: &str = "raw_buffer";
 /// What an inspector finds in HTTP without TLS.
 const HTTP: &[&str] = &["http/1.1", "h2c"];
 
@@ -66,11 +66,6 @@ pub(super) fn is_http() -> FilterChainMatch {
         application_protocols: HTTP.iter().map(|word| (*word).to_owned()).collect(),
         ..FilterChainMatch::default()
     }
-}
-
-/// Connections to one port in plain text, beside those of [`is_http`].
-pub(super) fn to_port_in_plain(port: u16) -> FilterChainMatch {
-    FilterChainMatch { transport_protocol: RAW_BUFFER.to_owned(), ..to_port(port) }
 }
 
 /// Connections to one port.

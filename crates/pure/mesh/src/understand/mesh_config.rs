@@ -110,6 +110,9 @@ fn field(notes: &mut Notes<'_>, config: &mut MeshConfig, name: &str, value: &Val
             _ => drop(notes.wrong(&path, format!("{value} is neither TEXT nor JSON"))),
         },
         "disableEnvoyListenerLog" => config.log.of_connections = *value != Value::Bool(true),
+        "enableAutoMtls" => config.no_auto_mtls = *value == Value::Bool(false),
+        "trustDomain" => config.trust_domain = text().filter(|text| !text.is_empty()),
+        "trustDomainAliases" => config.trust_domain_aliases = words(value),
         "defaultServiceExportTo" => config.export_services = words(value),
         "defaultVirtualServiceExportTo" => config.export_routings = words(value),
         "defaultDestinationRuleExportTo" => config.export_policies = words(value),
@@ -135,11 +138,14 @@ const FIELDS: &[&str] = &[
     "defaultVirtualServiceExportTo",
     "disableEnvoyListenerLog",
     "dnsRefreshRate",
+    "enableAutoMtls",
     "h2UpgradePolicy",
     "localityLbSetting",
     "outboundTrafficPolicy",
     "protocolDetectionTimeout",
     "tcpKeepalive",
+    "trustDomain",
+    "trustDomainAliases",
 ];
 
 /// Istio's other fields. Spec: Istio, `MeshConfig`.
@@ -151,7 +157,6 @@ const OTHER_FIELDS: &[&str] = &[
     "defaultProviders",
     "defaultTrafficPolicy",
     "discoverySelectors",
-    "enableAutoMtls",
     "enableEnvoyAccessLogService",
     "enablePrometheusMerge",
     "enableTracing",
@@ -174,8 +179,6 @@ const OTHER_FIELDS: &[&str] = &[
     "serviceScopeConfigs",
     "serviceSettings",
     "tlsDefaults",
-    "trustDomain",
-    "trustDomainAliases",
     "verifyCertificateAtClient",
     "zoneAwareLbSetting",
 ];
@@ -194,8 +197,7 @@ fn is_evident(notes: &Notes<'_>, name: &str, value: &Value) -> bool {
     empty
         || match name {
             "rootNamespace" => value == notes.settings.root_namespace.as_str(),
-            "trustDomain" => value == notes.settings.domain.as_str(),
-            "enableAutoMtls" | "enableTracing" => *value == Value::Bool(true),
+            "enableTracing" => *value == Value::Bool(true),
             _ => false,
         }
 }

@@ -43,6 +43,8 @@ pub struct Node {
     pub network: String,
     /// It looks after its application's health and will tell (a readinessProbe in metadata `PROXY_CONFIG`).
     pub checks_health: bool,
+    /// It says that its agent gives it a certificate (metadata `ISTIO_VERSION`, which Istio's agents say).
+    pub has_certificate: bool,
     /// Which program it says it is, as `envoy/1.40.0`; empty if it does not.
     pub agent: String,
 }
@@ -92,6 +94,7 @@ impl Node {
             register: metadata.text("AUTO_REGISTER_GROUP"),
             network: metadata.text("NETWORK").unwrap_or_default(),
             checks_health: metadata.checks_health(),
+            has_certificate: metadata.text("ISTIO_VERSION").is_some(),
             agent: agent(node),
         })
     }

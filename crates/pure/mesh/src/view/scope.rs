@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inbound, Node, NodeKind};
+use crate::model::peer::Takes;
 use crate::model::registry::contains;
 use crate::model::route::Action;
 use crate::model::scope::Application;
@@ -53,6 +54,7 @@ impl Model {
                     namespace: scope.origin.namespace.clone(),
                     service_port: written.port,
                     pool: None,
+                    takes: Takes::Plain,
                 });
                 Inbound {
                     port: written.port,
