@@ -1,5 +1,5 @@
 # Two commands do all on a fresh machine: `make demo` and `make test`.
-.PHONY: demo build test check unit e2e judge simulate tools figures
+.PHONY: demo build test check unit e2e judge simulate tools figures bench
 
 LATEEN_BIN := $(CURDIR)/target/debug/lateen
 export LATEEN_BIN
@@ -54,3 +54,13 @@ figures: build tools
 	@command -v python3 >/dev/null || tests/tools/install python3
 	mkdir -p bench/results
 	LATEEN_BIN=$(CURDIR)/target/release/lateen bench/figures bench/results/figures.md
+
+# What a request costs in CPU time, beside haproxy, nginx, Envoy and a raw relay, all measured in one run. BENCH_WORKS chooses works
+# by parts of their names, BENCH_ROUNDS and BENCH_SECONDS how often and how long; bounded to about four minutes by default.
+bench: build tools
+	@command -v python3 >/dev/null || tests/tools/install python3
+	@[ -x /usr/sbin/haproxy ] || tests/tools/install haproxy
+	@[ -x /usr/sbin/nginx ] || tests/tools/install nginx
+	cargo build --release --locked -p bench
+	mkdir -p bench/results
+	LATEEN_BIN=$(CURDIR)/target/release/lateen bench/peers bench/results/latest.md
