@@ -33,21 +33,21 @@ struct Plan {
 /// What came of it.
 #[derive(Debug, Default)]
 struct Tally {
-    /// All requests that were answered, also while warming up.
+    /// All requests that were answered, also while warming up, and the bytes of their bodies.
     all: u64,
+    bytes: u64,
     /// Those after it.
     counted: u64,
     errors: u64,
-    bytes: u64,
     micros: Vec<u32>,
 }
 
 impl Tally {
     fn add(&mut self, plan: &Plan, since: Instant, bytes: usize) {
         self.all += 1;
+        self.bytes += bytes as u64;
         if since >= plan.begin {
             self.counted += 1;
-            self.bytes += bytes as u64;
             self.micros.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
         }
     }

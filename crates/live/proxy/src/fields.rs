@@ -1,4 +1,5 @@
-//! Header fields as offsets into one text: reading, editing and copying a head touches one buffer.
+//! Header fields as offsets into two texts, one of words and one of bytes: reading, editing and copying a head touches two
+//! buffers, and what is text was looked at once.
 
 use std::fmt;
 
@@ -23,16 +24,25 @@ impl Span {
     }
 }
 
+/// A piece of the words of [`Fields`]: names of fields, methods, paths, authorities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Word(Span);
+
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    name: Span,
+    name: Word,
     value: Span,
 }
+
+/// Room for what edits add to a head that is copied to be edited, so that its buffers grow once: bytes of words and of values,
+/// and fields.
+const ROOM: (usize, usize, usize) = (192, 256, 12);
 
 /// An ordered list of header fields. Names are lowercase ASCII, values are bytes without CR, LF or
 /// NUL. Removed fields leave their text behind until [`Fields::clear`]: heads live for one request.
 #[derive(Clone, Default)]
 pub(crate) struct Fields {
+    words: String,
     text: Vec<u8>,
     slots: Vec<Slot>,
 }
@@ -40,8 +50,20 @@ pub(crate) struct Fields {
 impl Fields {
     /// Forgets everything and keeps the buffers for the next head.
     pub(crate) fn clear(&mut self) {
+        self.words.clear();
         self.text.clear();
         self.slots.clear();
+    }
+
+    /// A copy with room for edits.
+    fn to_edit(&self) -> Fields {
+        let mut words = String::with_capacity(self.words.len() + ROOM.0);
+        words.push_str(&self.words);
+        let mut text = Vec::with_capacity(self.text.len() + ROOM.1);
+        text.extend_from_slice(&self.text);
+        let mut slots = Vec::with_capacity(self.slots.len() + ROOM.2);
+        slots.extend_from_slice(&self.slots);
+        Fields { words, text, slots }
     }
 
     /// How many fields there are.
@@ -51,29 +73,54 @@ impl Fields {
 
     /// Bytes of text, an upper bound of the head's size.
     pub(crate) fn bytes(&self) -> usize {
-        self.text.len()
+        self.words.len() + self.text.len()
     }
 
     /// Takes `head` as the text; returns nothing in the list yet. The codec then registers the
     /// fields with [`Fields::push_within`].
     pub(crate) fn adopt(&mut self, head: &[u8]) {
         self.clear();
+        // Names are a part of the head; what edits add fits beside it.
+        self.words.reserve(head.len() / 2 + ROOM.0);
+        self.text.reserve(head.len() + ROOM.1);
+        self.slots.reserve(2 * ROOM.2);
         self.text.extend_from_slice(head);
     }
 
-    /// Registers a field whose name and value already lie in the adopted text at these offsets.
-    pub(crate) fn push_within(&mut self, name: (usize, usize), value: (usize, usize)) {
-        let name = Span::new(name.0, name.1);
-        self.text[name.range()].make_ascii_lowercase();
+    /// Registers a field whose value already lies in the adopted text at this offset.
+    pub(crate) fn push_within(&mut self, name: &str, value: (usize, usize)) {
+        let name = self.store_name(name);
         self.slots.push(Slot { name, value: Span::new(value.0, value.1) });
     }
 
-    /// A span over text that was adopted, from byte offsets.
-    pub(crate) fn span_within(start: usize, len: usize) -> Span {
-        Span::new(start, len)
+    fn store_name(&mut self, name: &str) -> Word {
+        let word = self.store_word(name);
+        self.words[word.0.range()].make_ascii_lowercase();
+        word
     }
 
     /// Stores text that is not a field (method, path, authority).
+    pub(crate) fn store_word(&mut self, word: &str) -> Word {
+        let start = self.words.len();
+        self.words.push_str(word);
+        Word(Span::new(start, word.len()))
+    }
+
+    /// Makes a word of the first value of `name` (lowercase); `None` where there is none, or it is no UTF-8.
+    pub(crate) fn word_of(&mut self, name: &str) -> Option<Word> {
+        let slot = self.slots.iter().find(|slot| self.word(slot.name) == name)?;
+        let text = std::str::from_utf8(&self.text[slot.value.range()]).ok()?;
+        let start = self.words.len();
+        self.words.push_str(text);
+        Some(Word(Span::new(start, text.len())))
+    }
+
+    /// The text of a word.
+    pub(crate) fn word(&self, word: Word) -> &str {
+        &self.words[word.0.range()]
+    }
+
+    /// Stores bytes that are not a field.
     pub(crate) fn store(&mut self, bytes: &[u8]) -> Span {
         let start = self.text.len();
         self.text.extend_from_slice(bytes);
@@ -85,14 +132,9 @@ impl Fields {
         &self.text[span.range()]
     }
 
-    /// The text of a span; empty when it is not UTF-8 (the codec admits ASCII only there).
-    pub(crate) fn str(&self, span: Span) -> &str {
-        std::str::from_utf8(self.at(span)).unwrap_or_default()
-    }
-
     /// All fields in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.slots.iter().map(|slot| (self.str(slot.name), self.at(slot.value)))
+        self.slots.iter().map(|slot| (self.word(slot.name), self.at(slot.value)))
     }
 
     /// The first value of `name` (lowercase).
@@ -112,39 +154,41 @@ impl Fields {
     ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.slots
             .iter()
-            .filter(move |slot| self.at(slot.name) == name.as_bytes())
+            .filter(move |slot| self.word(slot.name) == name)
             .map(|slot| self.at(slot.value))
     }
 
     /// Adds a field at the end.
     pub(crate) fn append(&mut self, name: &str, value: &[u8]) {
-        let name = self.store(name.as_bytes());
-        self.text[name.range()].make_ascii_lowercase();
+        let name = self.store_name(name);
         let value = self.store(value);
         self.slots.push(Slot { name, value });
     }
 
     /// Sets `name` to one value, at the place of the first one if there is one.
     pub(crate) fn set(&mut self, name: &str, value: &[u8]) {
-        let first = self.slots.iter().position(|slot| self.at(slot.name) == name.as_bytes());
+        let first = self.slots.iter().position(|slot| self.word(slot.name) == name);
         let Some(first) = first else {
             self.append(name, value);
             return;
         };
         let value = self.store(value);
         self.slots[first].value = value;
-        let text = &self.text;
+        let words = &self.words;
+        let is_other = |slot: &Slot| words[slot.name.0.range()] != *name;
+        if self.slots[first + 1..].iter().all(is_other) {
+            return;
+        }
         let mut index = 0;
         self.slots.retain(|slot| {
-            let keep = index <= first || &text[slot.name.range()] != name.as_bytes();
             index += 1;
-            keep
+            index <= first + 1 || is_other(slot)
         });
     }
 
     /// Appends to the last value of `name` after `separator`, or adds the field.
     pub(crate) fn join(&mut self, name: &str, value: &[u8], separator: &str) {
-        let last = self.slots.iter().rposition(|slot| self.at(slot.name) == name.as_bytes());
+        let last = self.slots.iter().rposition(|slot| self.word(slot.name) == name);
         let Some(last) = last else {
             self.append(name, value);
             return;
@@ -159,21 +203,21 @@ impl Fields {
         let mut at = 0;
         while at + 1 < self.slots.len() {
             let name = self.slots[at].name;
-            let text = &self.text;
+            let words = &self.words;
             let is_same = |slot: &Slot| {
-                slot.name.len == name.len && text[slot.name.range()] == text[name.range()]
+                slot.name.0.len == name.0.len && words[slot.name.0.range()] == words[name.0.range()]
             };
             if self.slots[at + 1..].iter().any(is_same)
-                && let Some(separator) = separator(self.str(name))
+                && let Some(separator) = separator(self.word(name))
             {
-                let values: Vec<&[u8]> = self.values(self.str(name)).collect();
+                let values: Vec<&[u8]> = self.values(self.word(name)).collect();
                 let joined = values.join(separator.as_bytes());
                 let value = self.store(&joined);
-                let text = &self.text;
+                let words = &self.words;
                 let mut index = 0;
                 self.slots.retain(|slot| {
                     index += 1;
-                    index <= at + 1 || text[slot.name.range()] != text[name.range()]
+                    index <= at + 1 || words[slot.name.0.range()] != words[name.0.range()]
                 });
                 self.slots[at].value = value;
             }
@@ -183,10 +227,20 @@ impl Fields {
 
     /// Removes every field of this name; true if there was one.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
-        let before = self.slots.len();
-        let text = &self.text;
-        self.slots.retain(|slot| &text[slot.name.range()] != name.as_bytes());
-        self.slots.len() != before
+        let words = &self.words;
+        let is_other = |slot: &Slot| words[slot.name.0.range()] != *name;
+        // Mostly there is none, and nothing has to move.
+        if self.slots.iter().all(is_other) {
+            return false;
+        }
+        self.slots.retain(is_other);
+        true
+    }
+
+    /// Removes every field whose name is one of some.
+    pub(crate) fn remove_all_of(&mut self, is_one: impl Fn(&str) -> bool) {
+        let words = &self.words;
+        self.slots.retain(|slot| !is_one(&words[slot.name.0.range()]));
     }
 
     /// True if a comma-separated list field `name` holds `token`, in any case.
@@ -212,13 +266,13 @@ impl fmt::Debug for Fields {
 pub(crate) struct Request {
     /// All fields but `host`, which is `authority`.
     pub(crate) fields: Fields,
-    pub(crate) method: Span,
-    pub(crate) scheme: Span,
-    pub(crate) authority: Span,
+    pub(crate) method: Word,
+    pub(crate) scheme: Word,
+    pub(crate) authority: Word,
     /// It named no host, not even an empty one.
     pub(crate) has_no_host: bool,
     /// With the query.
-    pub(crate) path: Span,
+    pub(crate) path: Word,
     /// The client spoke HTTP/2.
     pub(crate) http2: bool,
     /// The client spoke HTTP/1.0: no chunks for it.
@@ -236,32 +290,37 @@ pub(crate) struct Request {
 impl Request {
     /// The method, as sent.
     pub(crate) fn method(&self) -> &str {
-        self.fields.str(self.method)
+        self.fields.word(self.method)
     }
 
     /// `http` or `https`.
     pub(crate) fn scheme(&self) -> &str {
-        self.fields.str(self.scheme)
+        self.fields.word(self.scheme)
     }
 
     /// Host and port as the client named them.
     pub(crate) fn authority(&self) -> &str {
-        self.fields.str(self.authority)
+        self.fields.word(self.authority)
     }
 
     /// Path with query.
     pub(crate) fn path(&self) -> &str {
-        self.fields.str(self.path)
+        self.fields.word(self.path)
     }
 
     /// Sets the authority.
     pub(crate) fn set_authority(&mut self, authority: &str) {
-        self.authority = self.fields.store(authority.as_bytes());
+        self.authority = self.fields.store_word(authority);
     }
 
     /// Sets path and query.
     pub(crate) fn set_path(&mut self, path: &str) {
-        self.path = self.fields.store(path.as_bytes());
+        self.path = self.fields.store_word(path);
+    }
+
+    /// A copy with room for edits.
+    pub(crate) fn to_edit(&self) -> Request {
+        Request { fields: self.fields.to_edit(), ..*self }
     }
 
     /// Forgets everything and keeps the buffers.

@@ -140,29 +140,28 @@ pub(crate) fn from_request(parts: &http::request::Parts) -> Option<Request> {
     if parts.headers.get("te").is_some_and(|value| value == "trailers") {
         fields.append("te", b"trailers");
     }
-    request.method = fields.store(parts.method.as_str().as_bytes());
-    request.scheme = fields.store(parts.uri.scheme_str().unwrap_or("http").as_bytes());
-    let authority = match parts.uri.authority() {
-        Some(authority) => authority.as_str().as_bytes().to_vec(),
-        None => fields.value("host").unwrap_or_default().to_vec(),
-    };
+    request.method = fields.store_word(parts.method.as_str());
+    request.scheme = fields.store_word(parts.uri.scheme_str().unwrap_or("http"));
     request.has_no_host = parts.uri.authority().is_none() && fields.value("host").is_none();
-    request.authority = fields.store(&authority);
+    request.authority = match parts.uri.authority() {
+        Some(authority) => fields.store_word(authority.as_str()),
+        None => fields.word_of("host").unwrap_or_default(),
+    };
     fields.remove("host");
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     if parts.method == http::Method::CONNECT {
         match parts.extensions.get::<::h2::ext::Protocol>() {
             // An upgrade, as HTTP/2 asks for it (RFC 8441).
             Some(protocol) => {
-                request.method = fields.store(b"GET");
-                request.path = fields.store(path.as_bytes());
+                request.method = fields.store_word("GET");
+                request.path = fields.store_word(path);
                 request.upgrade = Some(fields.store(protocol.as_str().as_bytes()));
                 request.connection = fields.store(b"upgrade");
             }
-            None => request.path = fields.store(b""),
+            None => request.path = fields.store_word(""),
         }
     } else {
-        request.path = fields.store(path.as_bytes());
+        request.path = fields.store_word(path);
     }
     if fields.value("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         fields.remove("expect");

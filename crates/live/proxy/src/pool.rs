@@ -119,7 +119,7 @@ struct HostPool {
 /// The pools of a worker. A host belongs to one cluster, so clusters do not share connections.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
-    hosts: RefCell<HashMap<HostId, HostPool>>,
+    hosts: RefCell<HashMap<HostId, HostPool, foldhash::fast::FixedState>>,
     /// Idle ones of all hosts.
     idle: Cell<usize>,
     /// Wakes those who wait for a connection when one comes back.

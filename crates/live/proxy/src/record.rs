@@ -162,14 +162,14 @@ struct Outcome {
 pub(crate) struct Recorder {
     own: Workload,
     peer: Workload,
-    handles: HashMap<Arc<str>, Vec<(Outcome, Handles)>>,
+    handles: HashMap<Arc<str>, Vec<(Outcome, Handles)>, foldhash::fast::FixedState>,
     none: Arc<str>,
 }
 
 impl Recorder {
     /// For a proxy of this workload; the other side is not known yet.
     pub(crate) fn new(own: Workload) -> Recorder {
-        Recorder { own, peer: Workload::unknown(), handles: HashMap::new(), none: "".into() }
+        Recorder { own, peer: Workload::unknown(), handles: HashMap::default(), none: "".into() }
     }
 
     /// Counts one request.
@@ -181,15 +181,19 @@ impl Recorder {
             grpc: record.grpc,
             grpc_status: record.grpc_status,
         };
-        let cluster = record.cluster.as_ref().unwrap_or(&self.none).clone();
-        let known = self.handles.get(&cluster).and_then(|known| {
+        let cluster = record.cluster.as_ref().unwrap_or(&self.none);
+        let known = self.handles.get(cluster).and_then(|known| {
             known.iter().find(|(other, _)| *other == outcome).map(|(_, handles)| *handles)
         });
-        let handles = known.unwrap_or_else(|| {
-            let handles = self.make(registry, &cluster, outcome);
-            self.handles.entry(cluster).or_default().push((outcome, handles));
-            handles
-        });
+        let handles = match known {
+            Some(handles) => handles,
+            None => {
+                let cluster = cluster.clone();
+                let handles = self.make(registry, &cluster, outcome);
+                self.handles.entry(cluster).or_default().push((outcome, handles));
+                handles
+            }
+        };
         if let Some(series) = handles.requests {
             registry.add_to(series, 1);
         }

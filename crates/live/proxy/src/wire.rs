@@ -43,8 +43,11 @@ impl Wire {
                 Ok(n) => {
                     if n >= want {
                         self.next_read.set((want * 2).min(READ_MOST));
-                    } else if n < want / 4 {
-                        self.next_read.set((want / 2).max(READ_LEAST));
+                    } else {
+                        self.drained();
+                        if n < want / 4 {
+                            self.next_read.set((want / 2).max(READ_LEAST));
+                        }
                     }
                     return Ok(n);
                 }
@@ -60,10 +63,16 @@ impl Wire {
         }
     }
 
+    /// Notes that the kernel holds nothing more: a read that leaves room has taken all there was, and epoll tells of what comes
+    /// next. Whoever waits then does so without asking the kernel once more in vain.
+    fn drained(&self) {
+        let nothing = || -> io::Result<()> { Err(io::ErrorKind::WouldBlock.into()) };
+        let _ = self.tcp.try_io(tokio::io::Interest::READABLE, nothing);
+    }
+
     /// Writes all of `head`, then all of `body`, in as few calls as the kernel allows.
     pub(crate) async fn write(&self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
         while !head.is_empty() || !body.is_empty() {
-            self.tcp.writable().await?;
             let written = if head.is_empty() {
                 self.tcp.try_write(body)
             } else if body.is_empty() {
@@ -78,7 +87,10 @@ impl Wire {
                     head = &head[of_head..];
                     body = &body[n - of_head..];
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Mostly there is room, and to ask first would cost more than to try.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.tcp.writable().await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -100,7 +112,8 @@ impl Wire {
         let _ = socket2::SockRef::from(&self.tcp).shutdown(Shutdown::Write);
     }
 
-    /// An idle connection is usable if nothing waits to be read: neither an end nor stray bytes.
+    /// An idle connection is usable if nothing waits to be read: neither an end nor stray bytes, as far as epoll has told. What
+    /// came since the event loop last looked is seen by whoever reads next, as in Envoy.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0u8; 1];
         matches!(self.tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)

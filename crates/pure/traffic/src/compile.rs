@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    hash::{BuildHasherDefault, Hasher},
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -228,30 +227,8 @@ pub(crate) fn is_plain(socket: Option<&core::TransportSocket>) -> bool {
     })
 }
 
-/// The hasher of our maps: FNV-1a. The same in every run, and quick on short names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fnv(u64);
-
-/// A map with the fixed hasher.
-pub(crate) type Map<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<Fnv>>;
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-}
+/// A map with a hasher that is quick, and the same in every run.
+pub(crate) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 
 #[cfg(test)]
 mod tests {

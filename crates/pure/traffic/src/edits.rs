@@ -94,16 +94,24 @@ impl Outside for Nowhere {
 
 /// Applies edits in order.
 pub fn apply<'e>(headers: &mut impl Editable, edits: impl IntoIterator<Item = Edit<'e>>) {
-    let mut value = Vec::new();
-    for Edit { action, name, value: written } in edits {
-        value.clear();
-        written.write(&mut value);
+    let mut made = Vec::new();
+    for Edit { action, name, value } in edits {
+        let value = match value {
+            Value::Bytes(bytes) => bytes,
+            other => {
+                made.clear();
+                // A UUID is the longest of them.
+                made.reserve(40);
+                other.write(&mut made);
+                &made
+            }
+        };
         match action {
-            Action::Append => headers.add(name, &value),
-            Action::Join(separator) => headers.join(name, &value, separator),
+            Action::Append => headers.add(name, value),
+            Action::Join(separator) => headers.join(name, value, separator),
             Action::AddIfAbsent if headers.header(name).is_some() => {}
-            Action::AddIfAbsent => headers.add(name, &value),
-            Action::Set => headers.set(name, &value),
+            Action::AddIfAbsent => headers.add(name, value),
+            Action::Set => headers.set(name, value),
             Action::Remove => headers.remove_all(name),
         }
     }

@@ -10,7 +10,7 @@ use crate::h1::Encoder;
 impl Run<'_> {
     /// The request as it leaves for the first attempt, and why it must not, if so.
     pub(super) fn outgoing(&self, attempt: &Attempt) -> (Request, Option<Fault>) {
-        let mut outgoing = self.request.clone();
+        let mut outgoing = self.request.to_edit();
         let now = self.worker.shared.clock.now();
         let around = self.surroundings();
         let edited = self.forward.edit_request(&mut outgoing, (now, attempt), &around);

@@ -71,18 +71,22 @@ pub(crate) fn parse_request(
     request.clear();
     let fields = &mut request.fields;
     adopt(fields, &input[..length], parsed.headers);
-    request.method = offset(input, method.as_bytes());
+    request.method = fields.store_word(method);
     request.http10 = version == 0;
+    // Few requests have one, and without it there is nothing to look for.
+    let has_connection = fields.value("connection").is_some();
     request.keep_alive = version == 1 || fields.has_token("connection", "keep-alive");
     let decoder = request_framing(fields)?;
-    refuse_nominations(fields)?;
+    if has_connection {
+        refuse_nominations(fields)?;
+    }
     if request.http10 && matches!(decoder, Decoder::Chunked(_)) {
         return Err(Fault::Malformed);
     }
-    target_form(input, request, method, target)?;
+    target_form(request, method, target)?;
     let fields = &mut request.fields;
-    request.scheme = fields.store(b"http");
-    if fields.has_token("connection", "close") {
+    request.scheme = fields.store_word("http");
+    if has_connection && fields.has_token("connection", "close") {
         request.keep_alive = false;
     }
     if fields.value("expect").is_some_and(|expect| expect.eq_ignore_ascii_case(b"100-continue")) {
@@ -90,7 +94,10 @@ pub(crate) fn parse_request(
         request.expects_continue = version == 1;
         fields.remove("expect");
     }
-    if fields.has_token("connection", "upgrade") && fields.value("upgrade").is_some() {
+    if has_connection
+        && fields.has_token("connection", "upgrade")
+        && fields.value("upgrade").is_some()
+    {
         // h2c by upgrade is not offered (RFC 9113 removed it): such a request is served as HTTP/1.1.
         let wanted = fields.value("upgrade").unwrap_or_default().to_vec();
         if !wanted.eq_ignore_ascii_case(b"h2c") {
@@ -100,7 +107,9 @@ pub(crate) fn parse_request(
             request.upgrade = Some(fields.store(&wanted));
         }
     }
-    strip_nominated(fields);
+    if has_connection {
+        strip_nominated(fields);
+    }
     strip_hop_by_hop(fields);
     Ok(Some((length, decoder)))
 }
@@ -183,43 +192,35 @@ fn adopt(fields: &mut Fields, head: &[u8], headers: &[httparse::Header<'_>]) {
     fields.adopt(head);
     let base = head.as_ptr() as usize;
     for header in headers {
-        let name = (header.name.as_ptr() as usize - base, header.name.len());
         // An empty value may point anywhere; its offset does not matter.
         let value = if header.value.is_empty() {
             (0, 0)
         } else {
             (header.value.as_ptr() as usize - base, header.value.len())
         };
-        fields.push_within(name, value);
+        fields.push_within(header.name, value);
     }
-}
-
-fn offset(input: &[u8], piece: &[u8]) -> crate::fields::Span {
-    Fields::span_within(piece.as_ptr() as usize - input.as_ptr() as usize, piece.len())
 }
 
 /// Splits the request target and settles the authority (RFC 9112 section 3.2).
-fn target_form(
-    input: &[u8],
-    request: &mut Request,
-    method: &str,
-    target: &str,
-) -> Result<(), Fault> {
+fn target_form(request: &mut Request, method: &str, target: &str) -> Result<(), Fault> {
     let mut hosts = request.fields.values("host");
-    let host = hosts.next().map(<[u8]>::to_vec);
+    let host = hosts.next();
     if hosts.next().is_some() {
         return Err(Fault::Malformed);
     }
-    drop(hosts);
     // Without one the decision is `traffic`'s: HTTP/1.0 may have a default.
-    request.has_no_host = host.is_none();
+    let has_no_host = host.is_none();
     let host = host.unwrap_or_default();
     if host.iter().any(|byte| !byte.is_ascii_graphic() || b"/?#@\\".contains(byte)) {
         return Err(Fault::Malformed);
     }
+    drop(hosts);
+    request.has_no_host = has_no_host;
     if !target.is_ascii() {
         return Err(Fault::Malformed);
     }
+    let host = request.fields.word_of("host").unwrap_or_default();
     request.fields.remove("host");
     if method == "CONNECT" {
         let has_port = target.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty());
@@ -227,13 +228,13 @@ fn target_form(
             return Err(Fault::Malformed);
         }
         request.has_no_host = false;
-        request.authority = offset(input, target.as_bytes());
-        request.path = request.fields.store(b"");
+        request.authority = request.fields.store_word(target);
+        request.path = request.fields.store_word("");
         return Ok(());
     }
     if target.starts_with('/') || (target == "*" && method == "OPTIONS") {
-        request.authority = request.fields.store(&host);
-        request.path = offset(input, target.as_bytes());
+        request.authority = host;
+        request.path = request.fields.store_word(target);
         return Ok(());
     }
     // Absolute form: its authority replaces Host (RFC 9112 section 3.2.2).
@@ -247,12 +248,12 @@ fn target_form(
         return Err(Fault::Malformed);
     }
     request.has_no_host = false;
-    request.authority = offset(input, &rest.as_bytes()[..end]);
+    request.authority = request.fields.store_word(&rest[..end]);
     // One that is a query alone is refused later.
-    request.path = match rest.as_bytes().get(end) {
-        Some(_) => offset(input, &rest.as_bytes()[end..]),
-        None => request.fields.store(b"/"),
-    };
+    request.path = request.fields.store_word(match &rest[end..] {
+        "" => "/",
+        path => path,
+    });
     Ok(())
 }
 
@@ -393,19 +394,19 @@ fn strip_nominated(fields: &mut Fields) {
 fn strip_hop_by_hop(fields: &mut Fields) {
     // `te: trailers` is what gRPC needs end to end; other values concern this hop.
     let trailers = fields.has_token("te", "trailers");
-    fields.remove("te");
+    fields.remove_all_of(|name| {
+        matches!(
+            name,
+            "te" | "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "upgrade"
+                | "http2-settings"
+        )
+    });
     if trailers {
         fields.append("te", b"trailers");
-    }
-    for name in [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "transfer-encoding",
-        "upgrade",
-        "http2-settings",
-    ] {
-        fields.remove(name);
     }
 }
 
@@ -451,7 +452,8 @@ pub(crate) fn write_response(
 ) {
     out.extend_from_slice(if http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     let status = response.status.clamp(100, 999);
-    out.extend_from_slice(status.to_string().as_bytes());
+    let digits = [status / 100, status / 10 % 10, status % 10];
+    out.extend(digits.map(|digit| b'0' + u8::try_from(digit).unwrap_or_default()));
     out.push(b' ');
     let reason = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
     out.extend_from_slice(reason.unwrap_or("Unknown").as_bytes());
