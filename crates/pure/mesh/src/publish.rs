@@ -4,6 +4,7 @@
 //! as it is: no empty names, no field that its validation rules miss, no extension of Istio's own.
 
 mod action;
+mod client;
 mod cluster;
 mod dynamic;
 mod endpoint;

@@ -7,6 +7,7 @@ mod findings;
 mod gateway;
 mod logs;
 mod networks;
+mod origination;
 mod peers;
 mod policy;
 mod routing;

@@ -32,7 +32,7 @@ pub fn way<'a>(own: &str, gateways: &Gateways, endpoint: &'a Endpoint) -> Way<'a
     let network = workload.map_or("", |workload| workload.network.as_str());
     let is_near = own.is_empty() || network.is_empty() || own == network;
     match gateways.contains_key(network) {
-        true if !is_near && workload.is_some_and(|it| it.tls) => Way::Through(network),
+        true if !is_near && endpoint.tls => Way::Through(network),
         true if !is_near => Way::None,
         _ if endpoint.address == Address::Behind => Way::None,
         _ => Way::Direct,

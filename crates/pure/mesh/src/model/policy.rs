@@ -70,7 +70,7 @@ impl Policy {
             balance: own.balance.or_else(|| base.balance.clone()),
             pool: own.pool.or_else(|| base.pool.clone()),
             outlier: own.outlier.or_else(|| base.outlier.clone()),
-            tls: own.tls.or(base.tls),
+            tls: own.tls.or_else(|| base.tls.clone()),
             budget: own.budget.or_else(|| base.budget.clone()),
         }
     }
@@ -258,15 +258,39 @@ pub struct Outlier {
 }
 
 /// TLS that the client starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ClientTls {
-    /// Never.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ClientTls {
+    /// What kind.
+    pub mode: ClientMode,
+    /// Server name to send.
+    pub sni: Option<String>,
+    /// Names one of which the server's certificate must carry.
+    pub names: Vec<String>,
+    /// Secret of the proxy's namespace with certificate, key and roots.
+    pub credential: Option<String>,
+    /// File of the roots; the system's if absent.
+    pub roots: Option<String>,
+    /// File of the client's certificate.
+    pub certificate: Option<String>,
+    /// File of its key.
+    pub key: Option<String>,
+    /// File of revoked certificates.
+    pub revoked: Option<String>,
+    /// The server's certificate is not checked.
+    pub unchecked: bool,
+}
+
+/// Kinds of TLS that a client starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ClientMode {
+    /// None, ever.
+    #[default]
     Disable,
-    /// Plain TLS, not offered yet.
+    /// The server shows a certificate.
     Simple,
-    /// With a client certificate, not offered yet.
+    /// Both do.
     Mutual,
-    /// With the mesh's certificate, not offered yet.
+    /// Both show the mesh's own.
     IstioMutual,
 }
 

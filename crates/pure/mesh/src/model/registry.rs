@@ -167,6 +167,8 @@ pub struct Service {
     pub ports: Vec<Port>,
     /// Labels of the pods behind it; empty selects nothing.
     pub selector: BTreeMap<String, String>,
+    /// Names one of which a certificate of the service may carry beside those of its workloads.
+    pub names: Vec<String>,
     /// Who sees it.
     pub export: Export,
     /// Endpoints in the caller's zone come first, then those of its region (`trafficDistribution`).
@@ -329,6 +331,8 @@ pub struct Endpoint {
     pub workload: Option<Shared<Workload>>,
     /// Where it runs, by its slice; the workload's own wins.
     pub locality: Locality,
+    /// It takes mutual TLS at this port.
+    pub tls: bool,
 }
 
 impl Endpoint {

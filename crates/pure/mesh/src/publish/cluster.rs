@@ -15,7 +15,9 @@ use xds::wkt::Struct;
 
 use super::traffic;
 use super::wire::{address, ads, config_path, metadata, socket_address, span};
-use super::{BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, dynamic, endpoint, extras};
+use super::{
+    BLACK_HOLE, Draft, INBOUND_PASSTHROUGH, PASSTHROUGH, client, dynamic, endpoint, extras,
+};
 use crate::model::policy::Algorithm;
 use crate::model::scope::Application;
 use crate::model::{MeshConfig, Policy, Port, Resolution, Service, Traffic};
@@ -105,6 +107,9 @@ fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &m
         mesh: &view.mesh,
     };
     traffic::apply(&mut cluster, &traffic, &target);
+    if view.speaks_tls {
+        client::start(view, (one, port, subset), &traffic, kind, &mut cluster);
+    }
     draft.clusters.push(cluster);
 }
 

@@ -149,7 +149,7 @@ fn about(endpoint: &Endpoint, cluster: &str) -> Option<Metadata> {
         workload.canonical_revision(),
     );
     let mut about = metadata("istio", &json!({"workload": text}));
-    if workload.tls {
+    if endpoint.tls {
         let tls = metadata("envoy.transport_socket_match", &json!({"tlsMode": "istio"}));
         about.filter_metadata.extend(tls.filter_metadata);
     }

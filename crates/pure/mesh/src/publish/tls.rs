@@ -22,7 +22,7 @@ use xds::tls::{
 };
 use xds::wkt::Any;
 
-use super::wire::span;
+use super::wire::{ads, span};
 use crate::view::View;
 
 /// The cluster of a proxy's bootstrap that leads to its own agent.
@@ -81,6 +81,11 @@ pub(super) fn of_agent(name: &str) -> SdsSecretConfig {
             ..ConfigSource::default()
         }),
     }
+}
+
+/// A Secret of the proxy's namespace, which comes by the same stream as this.
+pub(super) fn of_control_plane(name: &str) -> SdsSecretConfig {
+    SdsSecretConfig { name: format!("kubernetes://{name}"), sds_config: ads() }
 }
 
 /// The trust domains of the mesh, its own first.

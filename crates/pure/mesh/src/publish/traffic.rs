@@ -16,7 +16,7 @@ use xds::cluster::{
 };
 use xds::core::{
     Http1ProtocolOptions, Http2ProtocolOptions, HttpHeadersMatch, KeepaliveSettings,
-    MatchPredicate, RuntimeDouble, TcpKeepalive, match_predicate,
+    MatchPredicate, RuntimeDouble, TcpKeepalive, UpstreamHttpProtocolOptions, match_predicate,
 };
 use xds::kind::{Percent, StringMatcher, string_matcher};
 use xds::route::{HeaderMatcher, header_matcher::HeaderMatchSpecifier};
@@ -297,4 +297,24 @@ pub(super) fn client_protocol(cluster: &mut Cluster) {
             ..HttpProtocolOptions::default()
         },
     );
+}
+
+/// Makes the cluster send the host of each request as the server's name, and check the certificate for it.
+pub(super) fn name_by_host(cluster: &mut Cluster, checked: bool) {
+    let old = cluster.typed_extension_protocol_options.get(HTTP_OPTIONS);
+    let mut options =
+        old.and_then(|old| old.unpack().ok()).unwrap_or_else(|| HttpProtocolOptions {
+            upstream_protocol_options: Some(explicit(
+                explicit_http_config::ProtocolConfig::HttpProtocolOptions(
+                    Http1ProtocolOptions::default(),
+                ),
+            )),
+            ..HttpProtocolOptions::default()
+        });
+    options.upstream_http_protocol_options = Some(UpstreamHttpProtocolOptions {
+        auto_sni: true,
+        auto_san_validation: checked,
+        ..UpstreamHttpProtocolOptions::default()
+    });
+    set(cluster, options);
 }

@@ -9,6 +9,7 @@ use super::notes::Notes;
 use crate::findings::{Code, Finding};
 use crate::host;
 use crate::model::extras::Fallback;
+use crate::model::peer::Takes;
 use crate::model::registry::contains;
 use crate::model::route::Bind;
 use crate::model::{Export, Gateway, Model, Routing, Shared};
@@ -31,6 +32,7 @@ pub(super) fn check(world: &World, model: &Model, findings: &mut Vec<Finding>) {
     gateways_in_conflict(world, model, findings);
     policies(world, model, findings);
     fallbacks(world, model, findings);
+    plain_to_strict(world, model, findings);
 }
 
 /// Every place in a VirtualService that names a destination.
@@ -261,6 +263,62 @@ fn fallbacks(world: &World, model: &Model, findings: &mut Vec<Finding>) {
             };
             let mut notes = Notes::new(key, &world.settings, findings);
             destination(model, &mut notes, "metadata.annotations[lateen/fallback]", &to);
+        }
+    }
+}
+
+/// DestinationRules that make clients call in plain text who is not listened to.
+fn plain_to_strict(world: &World, model: &Model, findings: &mut Vec<Finding>) {
+    let is_plain = |tls: &Option<istio::TlsSettings>| {
+        tls.as_ref().is_some_and(|it| matches!(it.mode, None | Some(istio::TlsMode::Disable)))
+    };
+    for ((namespace, name), object) in &world.destination_rules {
+        let subsets = object.spec.subsets.iter().enumerate();
+        let subsets = subsets.filter_map(|(index, one)| {
+            let path = format!("spec.subsets[{index}].trafficPolicy");
+            Some((path, one.traffic_policy.as_ref()?, Some(&one.labels)))
+        });
+        let whole = object.spec.traffic_policy.as_ref();
+        let whole = whole.map(|policy| ("spec.trafficPolicy".to_owned(), policy, None));
+        let mut plain = Vec::new();
+        for (path, policy, labels) in whole.into_iter().chain(subsets) {
+            if is_plain(&policy.tls) {
+                plain.push((format!("{path}.tls.mode"), None, labels));
+            }
+            for (index, one) in policy.port_level_settings.iter().enumerate() {
+                if is_plain(&one.tls) {
+                    let port = one.port.as_ref().map_or(0, |port| port.number);
+                    let path = format!("{path}.portLevelSettings[{index}].tls.mode");
+                    plain.push((path, Some(port), labels));
+                }
+            }
+        }
+        if plain.is_empty() {
+            continue;
+        }
+        let pattern = host::resolve(&object.spec.host, namespace, &world.settings.domain);
+        let covered = model.endpoints.iter().filter(|(one, _)| host::covers(&pattern, &one.host));
+        let covered: Vec<_> = covered.flat_map(|(_, ports)| ports.iter()).collect();
+        let key =
+            Key { kind: Kind::DestinationRule, namespace: namespace.clone(), name: name.clone() };
+        let mut notes = Notes::new(key, &world.settings, findings);
+        for (path, port, labels) in plain {
+            let here =
+                covered.iter().filter(|(own, _)| port.is_none_or(|it| it == u32::from(**own)));
+            let mut here = here.flat_map(|(_, list)| list.iter());
+            let strict = here.find_map(|one| {
+                let workload = one.workload.as_ref().filter(|it| it.tls)?;
+                let chosen = labels.is_none_or(|labels| one.has_labels(labels));
+                let takes = model.takes(&workload.namespace, &workload.labels, one.port);
+                (chosen && takes == Takes::Tls).then_some((workload, one.port))
+            });
+            if let Some((workload, port)) = strict {
+                let text = format!(
+                    "{}/{} takes mutual TLS only at port {port}: calls in plain text are refused",
+                    workload.namespace, workload.name
+                );
+                notes.note(Code::MtlsPolicyConflict, &path, text);
+            }
         }
     }
 }

@@ -109,6 +109,11 @@ fn join(older: &mut Service, younger: Service) {
     if older.selector.is_empty() {
         older.selector = younger.selector;
     }
+    for name in younger.names {
+        if !older.names.contains(&name) {
+            older.names.push(name);
+        }
+    }
 }
 
 fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> Vec<Service> {
@@ -128,7 +133,8 @@ fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> V
     if resolution == Resolution::ByRequest {
         by_request(notes, spec, &mut ports);
     }
-    notes.ignored(!spec.subject_alt_names.is_empty(), "spec.subjectAltNames");
+    let named = !spec.subject_alt_names.is_empty();
+    notes.ignored(named && !notes.settings.speaks_tls, "spec.subjectAltNames");
     let (addresses, networks) = addresses(notes, &spec.addresses);
     // Only an address tells bytes for this host from bytes for another.
     let blind = |port: &&Port| matches!(port.protocol, Protocol::Tcp | Protocol::Unknown);
@@ -175,6 +181,7 @@ fn of_entry(notes: &mut Notes<'_>, mesh: &MeshConfig, entry: &ServiceEntry) -> V
             headless: false,
             ports: ports.clone(),
             selector: selector.clone().unwrap_or_default(),
+            names: spec.subject_alt_names.clone(),
             export: export.clone(),
             near,
         });
@@ -414,7 +421,7 @@ fn endpoint(
     weight: u32,
     workload: Option<Shared<Workload>>,
 ) -> Endpoint {
-    Endpoint { address, port, weight, workload, locality: Locality::default() }
+    Endpoint { address, port, weight, workload, locality: Locality::default(), tls: false }
 }
 
 /// Ready pods that an entry selects.

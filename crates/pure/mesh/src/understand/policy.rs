@@ -10,8 +10,8 @@ use super::registry::{by_age, created};
 use super::text::{is_clean, is_header_name};
 use crate::findings::{Code, Finding};
 use crate::model::policy::{
-    Algorithm, Balance, Budget, ClientTls, HashOn, Keepalive, Layer, LocalityRules, Outlier,
-    Policy, Pool, Subset, Traffic, Warmup,
+    Algorithm, Balance, Budget, ClientMode, ClientTls, HashOn, Keepalive, Layer, LocalityRules,
+    Outlier, Policy, Pool, Subset, Traffic, Warmup,
 };
 use crate::model::{Export, MeshConfig, Origin, Shared};
 use crate::world::{Key, Kind, World};
@@ -452,14 +452,56 @@ impl Notes<'_> {
 
     fn tls(&mut self, path: &str, written: &istio::TlsSettings) -> Option<ClientTls> {
         let mode = match written.mode.unwrap_or(istio::TlsMode::Disable) {
-            istio::TlsMode::Disable => return Some(ClientTls::Disable),
-            istio::TlsMode::Simple => ClientTls::Simple,
-            istio::TlsMode::Mutual => ClientTls::Mutual,
-            istio::TlsMode::IstioMutual => ClientTls::IstioMutual,
+            istio::TlsMode::Disable => ClientMode::Disable,
+            istio::TlsMode::Simple => ClientMode::Simple,
+            istio::TlsMode::Mutual => ClientMode::Mutual,
+            istio::TlsMode::IstioMutual => ClientMode::IstioMutual,
         };
-        let text = "this proxy starts no TLS yet, so requests leave as they are";
-        self.note(Code::FieldNotHonoured, &format!("{path}.mode"), text);
-        Some(mode)
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let tls = ClientTls {
+            mode,
+            sni: said(&written.sni),
+            names: written.subject_alt_names.clone(),
+            credential: said(&written.credential_name),
+            roots: said(&written.ca_certificates),
+            certificate: said(&written.client_certificate),
+            key: said(&written.private_key),
+            revoked: said(&written.ca_crl),
+            unchecked: written.insecure_skip_verify == Some(true),
+        };
+        if mode == ClientMode::Disable {
+            return Some(tls);
+        }
+        if !self.settings.speaks_tls {
+            let text = "this proxy starts no TLS yet, so requests leave as they are";
+            self.note(Code::FieldNotHonoured, &format!("{path}.mode"), text);
+        }
+        let has_pair = tls.certificate.is_some() && tls.key.is_some();
+        if mode == ClientMode::Mutual && tls.credential.is_none() && !has_pair {
+            let text = "MUTUAL needs credentialName, or clientCertificate and privateKey: without them no call succeeds";
+            self.wrong(&format!("{path}.mode"), text);
+        }
+        let own =
+            [("clientCertificate", tls.certificate.is_some()), ("privateKey", tls.key.is_some())];
+        if mode != ClientMode::Mutual {
+            for (name, _) in own.into_iter().filter(|(_, set)| *set) {
+                let text = "only MUTUAL shows a certificate of the client's own";
+                self.note(Code::FieldNotHonoured, &format!("{path}.{name}"), text);
+            }
+        }
+        if mode == ClientMode::IstioMutual {
+            let others = [
+                ("credentialName", tls.credential.is_some()),
+                ("caCertificates", tls.roots.is_some()),
+                ("caCrl", tls.revoked.is_some()),
+                ("insecureSkipVerify", tls.unchecked),
+            ];
+            for (name, _) in others.into_iter().filter(|(_, set)| *set) {
+                let text = "ISTIO_MUTUAL uses the mesh's own certificates and roots";
+                self.note(Code::FieldNotHonoured, &format!("{path}.{name}"), text);
+            }
+        }
+        Some(tls)
     }
 }
 

@@ -10,6 +10,7 @@ use super::notes::Notes;
 use crate::findings::{Code, Finding};
 use crate::host;
 use crate::model::network::{Gateways, NETWORK};
+use crate::model::peer::Takes;
 use crate::model::registry::Endpoints;
 use crate::model::{
     Address, Endpoint, Export, Locality, MeshConfig, Model, Port, Protocol, Resolution, Service,
@@ -116,6 +117,7 @@ fn service(notes: &mut Notes<'_>, mesh: &MeshConfig, object: &core::Service) -> 
         headless,
         ports,
         selector: spec.selector.clone().unwrap_or_default(),
+        names: Vec::new(),
         export,
     })
 }
@@ -256,6 +258,7 @@ pub(super) fn endpoints(
                         weight: 1,
                         workload,
                         locality,
+                        tls: false,
                     },
                 ));
             }
@@ -263,6 +266,11 @@ pub(super) fn endpoints(
     }
     entries::endpoints(world, model, findings, &mut found);
     for list in found.values_mut().flat_map(BTreeMap::values_mut) {
+        for one in list.iter_mut() {
+            let workload = one.workload.as_ref().filter(|it| it.tls);
+            one.tls = workload
+                .is_some_and(|it| model.takes(&it.namespace, &it.labels, one.port) != Takes::Plain);
+        }
         let at = |one: &Endpoint| (one.address.clone(), one.port);
         list.sort_by_cached_key(at);
         // Those behind a gateway have no address that would tell them apart.
