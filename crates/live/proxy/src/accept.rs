@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use traffic::detect::{self, Inspect, Verdict};
 use traffic::http::Codec;
 use traffic::listener::Direction;
-use traffic::{Chain, Detected, Flag, Listener, Peer};
+use traffic::{Chain, Detected, Flag, Listener, Peer, PeerTls, ServerTls};
 
 use crate::downstream::{Standing, serve_h1, serve_h2};
 use crate::exchange::Downstream;
@@ -134,7 +134,24 @@ async fn connection(
         listener.filter_chain_name(&peer, &detected).clone_into(&mut arrival.chain);
         detected.server_name().unwrap_or_default().clone_into(&mut arrival.server_name);
     }
-    peer.tls = None;
+    let tls = listener.tls(&peer, &detected).cloned();
+    let (wire, mut input) = match tls {
+        None => (wire, input),
+        Some(tls) => match shake(&worker, &tls, (wire, input)).await {
+            Ok((wire, told)) => {
+                peer.tls = Some(told);
+                (wire, BytesMut::new())
+            }
+            Err(()) => {
+                if !listener.logs.is_empty() {
+                    let mut notes = Notes::new();
+                    let ending = (&mut notes, Ending::default());
+                    notes::connection(&worker, (&listener, None), (&arrival, &peer), ending);
+                }
+                return true;
+            }
+        },
+    };
     let inbound = listener.direction == Direction::Inbound;
     match &*chain {
         Chain::Tcp(chain) => {
@@ -154,6 +171,8 @@ async fn connection(
             let http2 = match codec {
                 Codec::Http1 => false,
                 Codec::Http2 => true,
+                // A protocol that the handshake agreed on counts, whatever comes first.
+                Codec::Auto if wire.agreed_http2().is_some() => wire.agreed_http2() == Some(true),
                 Codec::Auto => match speaks_http2(&worker, &wire, &mut input, idle).await {
                     Some(http2) => http2,
                     None => return true,
@@ -183,6 +202,23 @@ async fn connection(
         }
     }
     true
+}
+
+/// Ends our half of a TLS handshake in time.
+async fn shake(
+    worker: &Worker,
+    tls: &ServerTls,
+    (wire, input): (Wire, BytesMut),
+) -> Result<(Wire, PeerTls), ()> {
+    let failed = |why: &str| tracing::debug!(why, "a TLS handshake with a client failed");
+    let server = worker.shared.contexts.server(tls, &worker.in_force().table);
+    let server = server.map_err(|why| failed(&why))?;
+    let limit = tls.handshake_timeout.unwrap_or(crate::tls::HANDSHAKE);
+    match timeout(limit, wire.accept_tls(&server, input)).await {
+        Ok(Ok(shaken)) => Ok(shaken),
+        Ok(Err(failure)) => Err(failed(&failure.to_string())),
+        Err(_) => Err(failed("transport socket timeout was reached")),
+    }
 }
 
 /// Records a connection that no chain wanted.

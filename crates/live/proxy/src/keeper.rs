@@ -11,7 +11,8 @@ use telemetry::Id;
 use tokio::sync::mpsc::UnboundedSender;
 use traffic::config::Upsert;
 use traffic::{Address, Config, Listener, Table};
-use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
+use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET};
+use xds::spiffe;
 
 use crate::inventory::Inventory;
 use crate::shared::Shared;
@@ -148,11 +149,15 @@ impl Keeper {
         upserts: &[Upsert<'_>],
         removed: &[String],
     ) -> Result<(), String> {
+        if type_url == SECRET {
+            self.read_keys(type_url, upserts)?;
+        }
         let undo = self.undo(type_url, upserts, removed);
         self.config
             .update(type_url, upserts, removed)
             .map_err(|rejection| rejection.to_string())?;
-        self.put_in_place().inspect_err(|_| {
+        let keys = if type_url == SECRET { Ok(()) } else { self.read_keys(type_url, &[]) };
+        keys.and_then(|()| self.put_in_place()).inspect_err(|_| {
             // Nothing of the change may hold: the configuration goes back to what it was, which
             // was accepted once and is so again.
             let old: Vec<Upsert<'_>> = undo
@@ -169,18 +174,42 @@ impl Keeper {
         Ok(())
     }
 
-    /// What takes a change of listeners back; only they can fail after they were read.
+    /// Looks whether certificates, keys and roots can be used.
+    fn read_keys(&mut self, type_url: &str, upserts: &[Upsert<'_>]) -> Result<(), String> {
+        match type_url {
+            SECRET => {
+                for (name, _, body) in upserts {
+                    let secret = traffic::Secret::read(name, body).map_err(|it| it.to_string())?;
+                    let checked = self.shared.contexts.check_secret(&secret);
+                    checked.map_err(|why| format!("Secret {name}: {why}"))?;
+                }
+                Ok(())
+            }
+            LISTENER | CLUSTER => {
+                let table = self.config.table();
+                self.shared.contexts.check(&table)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What takes a change back, of the types that can fail after they were read: ports may be taken, and keys be none.
     fn undo(&self, type_url: &str, upserts: &[Upsert<'_>], removed: &[String]) -> Undo {
         let mut undo = Undo::default();
-        if type_url != LISTENER {
+        if ![LISTENER, CLUSTER].contains(&type_url) {
             return undo;
         }
-        let held = self.config.resources(type_url);
+        let held: BTreeMap<&str, (&str, &[u8])> = self
+            .config
+            .resources(type_url)
+            .into_iter()
+            .map(|(name, version, body)| (name, (version, body)))
+            .collect();
         let names =
             upserts.iter().map(|(name, ..)| *name).chain(removed.iter().map(String::as_str));
         for name in names {
-            match held.iter().find(|(other, ..)| *other == name) {
-                Some((_, version, body)) => undo.old.push((
+            match held.get(name) {
+                Some((version, body)) => undo.old.push((
                     name.to_owned(),
                     (*version).to_owned(),
                     Bytes::copy_from_slice(body),
@@ -295,11 +324,12 @@ impl Keeper {
     }
 
     /// The names to subscribe to, by type.
-    pub(crate) fn wanted(&self) -> [(&'static str, BTreeSet<String>); 2] {
+    pub(crate) fn wanted(&self) -> [(&'static str, BTreeSet<String>); 3] {
         let wanted = self.config.wanted();
         [
             (ENDPOINT, wanted.endpoints.into_iter().collect()),
             (ROUTE, wanted.routes.into_iter().collect()),
+            (SECRET, wanted.secrets.into_iter().collect()),
         ]
     }
 
@@ -339,6 +369,11 @@ impl Keeper {
                 .collect();
             for name in names.difference(&known) {
                 self.config.give_up(type_url, name);
+            }
+        }
+        for own in [spiffe::OWN_CERTIFICATE, spiffe::ROOTS] {
+            if !self.config.resources(SECRET).iter().any(|(name, ..)| *name == own) {
+                self.config.give_up(SECRET, own);
             }
         }
         if let Err(why) = self.put_in_place() {

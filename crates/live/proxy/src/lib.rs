@@ -35,6 +35,7 @@ mod shared;
 mod sinks;
 mod socket;
 mod tcp;
+mod tls;
 #[cfg(test)]
 mod tests;
 mod wire;

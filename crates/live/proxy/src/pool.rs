@@ -37,6 +37,8 @@ pub(crate) struct Lifetimes {
     pub(crate) age: Option<Duration>,
     /// Most streams at once on one connection.
     pub(crate) streams: Option<u32>,
+    /// What the connections are spoken through: the id of a TLS context, or 0 for none.
+    pub(crate) transport: u64,
 }
 
 impl Lifetimes {
@@ -128,9 +130,9 @@ pub(crate) struct Pools {
 
 impl Pools {
     /// The idle connection that was used last and still lives.
-    pub(crate) fn take(&self, host: &Host) -> Option<Lease> {
+    pub(crate) fn take(&self, host: &Host, transport: u64) -> Option<Lease> {
         let mut hosts = self.hosts.borrow_mut();
-        let pool = hosts.get_mut(&host.id())?;
+        let pool = hosts.get_mut(&host.id()).filter(|pool| pool.lifetimes.transport == transport)?;
         while let Some(lease) = pool.idle.pop() {
             self.idle.set(self.idle.get() - 1);
             let old = pool.lifetimes.are_over(lease.served, lease.opened);
@@ -167,7 +169,8 @@ impl Pools {
     /// A stream's place on a shared connection that has room.
     pub(crate) fn share(&self, host: &Host, lifetimes: Lifetimes) -> Option<StreamLease> {
         let mut hosts = self.hosts.borrow_mut();
-        let pool = hosts.get_mut(&host.id())?;
+        let pool = hosts.get_mut(&host.id());
+        let pool = pool.filter(|pool| pool.lifetimes.transport == lifetimes.transport)?;
         pool.shared.retain(|connection| !connection.state.closed.get());
         let fresh = pool.shared.iter().find(|connection| {
             let state = &connection.state;
@@ -249,6 +252,12 @@ impl Pools {
             shared: Vec::new(),
             opening: Rc::default(),
         });
+        if pool.lifetimes.transport != lifetimes.transport {
+            // The cluster is spoken to in another way now.
+            self.idle.set(self.idle.get() - pool.idle.len());
+            pool.idle.clear();
+            pool.shared.clear();
+        }
         pool.lifetimes = lifetimes;
         act(pool)
     }

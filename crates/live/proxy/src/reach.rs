@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use traffic::cluster::{Cluster, Protocol};
-use traffic::{Address, Attempt, Connection, Fault, Permit, Refusal, Seat, Upstream};
+use traffic::{Address, Attempt, Connection, Fault, Host, Permit, Refusal, Seat, Upstream};
 
 use crate::pool::{Lease, Lifetimes, StreamLease};
-use crate::socket::{Dialer, How};
+use crate::socket::{Dialer, How, NOWHERE};
+use crate::tls::{Offer, session};
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -112,9 +113,13 @@ async fn tube(
         requests: cluster.max_requests_per_connection,
         age: cluster.max_connection_duration,
         streams: cluster.http2.max_concurrent_streams,
+        transport: cluster.tls(seat.host().metadata()).map_or(0, |tls| tls.context.id()),
     };
+    if cluster.protocol == Protocol::Negotiated && !want.upgrade && lifetimes.transport != 0 {
+        return negotiated(worker, &cluster, seat, (lifetimes, want.fresh)).await;
+    }
     let http2 = match cluster.protocol {
-        Protocol::Http1 => false,
+        Protocol::Http1 | Protocol::Negotiated => false,
         Protocol::Http2 => true,
         Protocol::Downstream => want.downstream_http2,
     };
@@ -123,7 +128,7 @@ async fn tube(
     }
     let pools = &worker.pools;
     if !want.fresh
-        && let Some(lease) = pools.take(seat.host())
+        && let Some(lease) = pools.take(seat.host(), lifetimes.transport)
     {
         return Ok(Tube::H1 { lease, lifetimes });
     }
@@ -131,7 +136,8 @@ async fn tube(
     loop {
         match seat.connect() {
             Ok(counted) => {
-                let wire = connect(worker, &cluster, seat.host().address(), &counted).await?;
+                let wire =
+                    connect(worker, &cluster, seat.host(), (&counted, Offer::Http1)).await?;
                 counted.established(false);
                 let lease = Lease::new(wire, counted, cluster.http1_trailers);
                 return Ok(Tube::H1 { lease, lifetimes });
@@ -139,7 +145,7 @@ async fn tube(
             // At the limit: one that exists has to come free.
             Err(Refusal::Overflow) if !want.fresh => {
                 let _ = timeout(LOOK_AGAIN, pools.returned.notified()).await;
-                if let Some(lease) = pools.take(seat.host()) {
+                if let Some(lease) = pools.take(seat.host(), lifetimes.transport) {
                     return Ok(Tube::H1 { lease, lifetimes });
                 }
             }
@@ -168,7 +174,7 @@ async fn shared(
     loop {
         match seat.connect() {
             Ok(counted) => {
-                let wire = connect(worker, cluster, host.address(), &counted).await?;
+                let wire = connect(worker, cluster, host, (&counted, Offer::Http2)).await?;
                 counted.established(true);
                 let opened = pools.open((host, lifetimes), cluster.http2, (wire, counted)).await;
                 return opened
@@ -185,8 +191,91 @@ async fn shared(
     }
 }
 
-/// Connects to a host of a cluster within its connect timeout.
+/// A connection whose version of HTTP the TLS handshake tells.
+async fn negotiated(
+    worker: &Rc<Worker>,
+    cluster: &Cluster,
+    seat: &Seat,
+    (lifetimes, fresh): (Lifetimes, bool),
+) -> Result<Tube, Fault> {
+    let (pools, host) = (&worker.pools, seat.shared_host());
+    let known = || {
+        let shared = pools.share(host, lifetimes).map(Tube::H2);
+        shared.or_else(|| {
+            let lease = pools.take(host, lifetimes.transport)?;
+            Some(Tube::H1 { lease, lifetimes })
+        })
+    };
+    if !fresh && let Some(tube) = known() {
+        return Ok(tube);
+    }
+    let _waiting = seat.wait()?;
+    loop {
+        match seat.connect() {
+            Ok(counted) => {
+                let wire = connect(worker, cluster, host, (&counted, Offer::Either)).await?;
+                if wire.agreed_http2() != Some(true) {
+                    counted.established(false);
+                    let lease = Lease::new(wire, counted, cluster.http1_trailers);
+                    return Ok(Tube::H1 { lease, lifetimes });
+                }
+                counted.established(true);
+                let opened = pools.open((host, lifetimes), cluster.http2, (wire, counted)).await;
+                return opened
+                    .map(Tube::H2)
+                    .map_err(|error| Fault::ConnectFailed { reason: reason(&error).into() });
+            }
+            Err(Refusal::Overflow) if !fresh => {
+                let _ = timeout(LOOK_AGAIN, pools.returned.notified()).await;
+                if let Some(tube) = known() {
+                    return Ok(tube);
+                }
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+}
+
+/// Connects to a host of a cluster within its connect timeout, and through TLS where the cluster says so.
 pub(crate) async fn connect(
+    worker: &Worker,
+    cluster: &Cluster,
+    host: &Host,
+    (counted, offer): (&Connection, Offer),
+) -> Result<Wire, Fault> {
+    let Some(tls) = cluster.tls(host.metadata()) else {
+        return dial(worker, cluster, host.address(), counted).await;
+    };
+    let table = worker.in_force().table.clone();
+    let client = worker.shared.contexts.client(tls, &table).map_err(|why| {
+        counted.failed(false);
+        Fault::ConnectFailed { reason: format!("TLS_error:|{why}:TLS_error_end").into() }
+    })?;
+    let name = match (tls.host_as_server_name, host.hostname(), &*tls.server_name) {
+        (true, Some(name), _) => session::server_name(name),
+        (_, _, "") => Ok(session::nameless(host.address().socket().map_or(NOWHERE.ip(), |it| it.ip()))),
+        (_, _, name) => session::server_name(name),
+    };
+    let failed = |reason: String| {
+        counted.failed(false);
+        Fault::ConnectFailed { reason: reason.into() }
+    };
+    let name = name.map_err(failed)?;
+    let shaking = async {
+        let wire = dial(worker, cluster, host.address(), counted).await?;
+        let shaken = wire.connect_tls(client.offering(offer), name).await;
+        shaken.map_err(|failure| failed(failure.to_string()))
+    };
+    match timeout(cluster.connect_timeout, shaking).await {
+        Ok(shaken) => shaken,
+        Err(_) => {
+            counted.failed(true);
+            Err(Fault::ConnectTimeout)
+        }
+    }
+}
+
+async fn dial(
     worker: &Worker,
     cluster: &Cluster,
     address: &Address,

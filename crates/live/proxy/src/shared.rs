@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::dns::Resolver;
 use crate::sinks::Sinks;
 use crate::socket::Dialer;
+use crate::tls::Contexts;
 
 /// A table, and the upstreams of its clusters.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     /// Grows with each new table, after it is in place.
     version: AtomicU64,
     pub(crate) upstreams: Upstreams,
+    pub(crate) contexts: Contexts,
     pub(crate) clock: Clock,
     pub(crate) dialer: Dialer,
     pub(crate) resolver: Resolver,
@@ -51,6 +53,7 @@ impl Shared {
             now: Mutex::new(Arc::new(InForce { table, directory: Arc::default() })),
             version: AtomicU64::new(1),
             upstreams: Upstreams::new(),
+            contexts: Contexts::default(),
             clock,
             dialer,
             resolver: Resolver::from_system(dialer),
@@ -68,6 +71,7 @@ impl Shared {
     /// older one: that is what an ACK promises. A request that began with the old table finds the
     /// old upstreams beside it.
     pub(crate) fn publish(&self, table: Arc<Table>) {
+        self.contexts.forget_unused(&table);
         self.upstreams.sync(self.clock.now(), &table);
         let directory = self.upstreams.directory();
         *lock(&self.now) = Arc::new(InForce { table, directory });

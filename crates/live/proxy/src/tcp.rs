@@ -12,6 +12,7 @@ use traffic::{
 
 use crate::notes::{self, Arrival, Ending, Logbook, Notes};
 use crate::reach::{self, connect};
+use crate::tls::Offer;
 use crate::relay::{Moved, relay};
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -151,7 +152,7 @@ async fn reach(
             notes.picked(&seat);
             notes.attempts = number;
         }
-        match connect(worker, &cluster, seat.host().address(), &counted).await {
+        match connect(worker, &cluster, seat.host(), (&counted, Offer::Bytes)).await {
             Ok(wire) => {
                 upstream.on_outcome(worker.shared.clock.now(), &seat, &Outcome::Connected);
                 if let Some(notes) = &mut notes {

@@ -1,13 +1,19 @@
-//! One connected socket, and the only place that knows what it is made of (later: TLS, splice).
+//! One connected socket, and the only place that knows what it is made of: plain bytes, or TLS.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use traffic::PeerTls;
+
+use crate::tls::Server;
+use crate::tls::session::{self, Failure, Session, Taken};
 
 /// First read of a connection; grows with what the peer sends, up to [`READ_MOST`].
 const READ_LEAST: usize = 8 * 1024;
@@ -21,6 +27,8 @@ const READ_MOST: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Wire {
     tcp: TcpStream,
+    /// The TLS around what is read and written, if there is any.
+    session: Option<Box<Session>>,
     /// Size of the next read; follows the peer's pace.
     next_read: std::cell::Cell<usize>,
 }
@@ -30,11 +38,81 @@ impl Wire {
     pub(crate) fn new(tcp: TcpStream) -> Wire {
         // A socket that refuses the option still works, only slower.
         let _ = tcp.set_nodelay(true);
-        Wire { tcp, next_read: std::cell::Cell::new(READ_LEAST) }
+        Wire { tcp, session: None, next_read: std::cell::Cell::new(READ_LEAST) }
+    }
+
+    /// The server's end of TLS on this socket, of whose bytes `input` was read already.
+    pub(crate) async fn accept_tls(
+        mut self,
+        server: &Server,
+        input: BytesMut,
+    ) -> Result<(Wire, PeerTls), Failure> {
+        let (session, peer) = session::accept(&self.tcp, server, input).await?;
+        self.session = Some(Box::new(session));
+        Ok((self, peer))
+    }
+
+    /// The client's end of TLS on this socket.
+    pub(crate) async fn connect_tls(
+        mut self,
+        config: Arc<rustls::ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Wire, Failure> {
+        self.session = Some(Box::new(session::connect(&self.tcp, config, name).await?));
+        Ok(self)
+    }
+
+    /// Whether the handshake agreed on HTTP/2, or on something else; `None` when it named nothing.
+    pub(crate) fn agreed_http2(&self) -> Option<bool> {
+        let session = self.session.as_ref()?;
+        session.alpn().map(|_| session::is_http2(session))
+    }
+
+    async fn read_session(&self, session: &Session, buf: &mut BytesMut) -> io::Result<usize> {
+        loop {
+            if let Taken::Bytes(n) = session.take(buf)? {
+                return Ok(n);
+            }
+            if buf.is_empty() && buf.capacity() > READ_KEPT {
+                *buf = BytesMut::new();
+            }
+            self.tcp.readable().await?;
+            match session.pull(&self.tcp) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                pulled => pulled?,
+            }
+        }
+    }
+
+    async fn write_session(&self, session: &Session, parts: [&[u8]; 2]) -> io::Result<()> {
+        for mut part in parts {
+            while !part.is_empty() {
+                let n = session.put(part)?;
+                part = &part[n..];
+                if n == 0 {
+                    self.push_session(session).await?;
+                }
+            }
+        }
+        self.push_session(session).await
+    }
+
+    async fn push_session(&self, session: &Session) -> io::Result<()> {
+        while session.wants_write() {
+            self.tcp.writable().await?;
+            match session.push(&self.tcp) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                pushed => drop(pushed?),
+            }
+        }
+        Ok(())
     }
 
     /// Reads once, appending to `buf`; 0 is the end of the peer's sending. Safe to cancel.
     pub(crate) async fn read(&self, buf: &mut BytesMut) -> io::Result<usize> {
+        if let Some(session) = &self.session {
+            return self.read_session(session, buf).await;
+        }
         loop {
             self.tcp.readable().await?;
             let want = self.next_read.get();
@@ -72,6 +150,9 @@ impl Wire {
 
     /// Writes all of `head`, then all of `body`, in as few calls as the kernel allows.
     pub(crate) async fn write(&self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
+        if let Some(session) = &self.session {
+            return self.write_session(session, [head, body]).await;
+        }
         while !head.is_empty() || !body.is_empty() {
             let written = if head.is_empty() {
                 self.tcp.try_write(body)
@@ -109,22 +190,56 @@ impl Wire {
 
     /// Tells the peer that nothing more comes, and keeps reading possible.
     pub(crate) fn finish_writing(&self) {
+        if let Some(session) = &self.session {
+            session.end(&self.tcp);
+        }
         let _ = socket2::SockRef::from(&self.tcp).shutdown(Shutdown::Write);
     }
 
     /// An idle connection is usable if nothing waits to be read: neither an end nor stray bytes, as far as epoll has told. What
     /// came since the event loop last looked is seen by whoever reads next, as in Envoy.
     pub(crate) fn is_quiet(&self) -> bool {
+        if let Some(session) = &self.session {
+            // Tickets of sessions are no stray bytes.
+            let mut none = BytesMut::new();
+            loop {
+                match session.pull(&self.tcp) {
+                    Ok(()) if matches!(session.take(&mut none), Ok(Taken::Nothing)) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                    _ => return false,
+                }
+            }
+        }
         let mut byte = [0u8; 1];
         matches!(self.tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Completes when the peer has gone away; never when it sends more bytes instead.
     pub(crate) async fn gone(&self) {
+        if let Some(session) = &self.session {
+            return self.session_gone(session).await;
+        }
         let mut byte = [0u8; 1];
         match self.tcp.peek(&mut byte).await {
             Ok(0) | Err(_) => {}
             Ok(_) => std::future::pending().await,
+        }
+    }
+
+    async fn session_gone(&self, session: &Session) {
+        loop {
+            match session.is_over() {
+                Some(true) => return,
+                Some(false) => std::future::pending().await,
+                None => {}
+            }
+            if self.tcp.readable().await.is_err() {
+                return;
+            }
+            match session.pull(&self.tcp) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                _ => {}
+            }
         }
     }
 
@@ -153,6 +268,9 @@ impl AsyncRead for Prefixed {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
+            if let Some(session) = &self.wire.session {
+                return poll_read_session(&self.wire.tcp, session, cx, buf);
+            }
             return Pin::new(&mut self.wire.tcp).poll_read(cx, buf);
         }
         let n = self.prefix.len().min(buf.remaining());
@@ -168,6 +286,9 @@ impl AsyncWrite for Prefixed {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(session) = &self.wire.session {
+            return poll_write_session(&self.wire.tcp, session, cx, &[IoSlice::new(buf)]);
+        }
         Pin::new(&mut self.wire.tcp).poll_write(cx, buf)
     }
 
@@ -176,6 +297,9 @@ impl AsyncWrite for Prefixed {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(session) = &self.wire.session {
+            return poll_write_session(&self.wire.tcp, session, cx, bufs);
+        }
         Pin::new(&mut self.wire.tcp).poll_write_vectored(cx, bufs)
     }
 
@@ -183,11 +307,79 @@ impl AsyncWrite for Prefixed {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.wire.session {
+            Some(session) => poll_push_session(&self.wire.tcp, session, cx),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(session) = &self.wire.session {
+            session.end(&self.wire.tcp);
+            std::task::ready!(poll_push_session(&self.wire.tcp, session, cx))?;
+        }
         Pin::new(&mut self.wire.tcp).poll_shutdown(cx)
     }
+}
+
+fn poll_read_session(
+    tcp: &TcpStream,
+    session: &Session,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        let unfilled = buf.initialize_unfilled();
+        if let Taken::Bytes(n) = session.take_into(unfilled)? {
+            buf.advance(n);
+            return Poll::Ready(Ok(()));
+        }
+        std::task::ready!(tcp.poll_read_ready(cx))?;
+        match session.pull(tcp) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            pulled => pulled?,
+        }
+    }
+}
+
+fn poll_write_session(
+    tcp: &TcpStream,
+    session: &Session,
+    cx: &mut Context<'_>,
+    bufs: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    loop {
+        let mut taken = 0;
+        for buf in bufs {
+            let n = session.put(buf)?;
+            taken += n;
+            if n < buf.len() {
+                break;
+            }
+        }
+        let pushed = poll_push_session(tcp, session, cx);
+        if taken > 0 || bufs.iter().all(|buf| buf.is_empty()) {
+            if let Poll::Ready(Err(error)) = pushed {
+                return Poll::Ready(Err(error));
+            }
+            return Poll::Ready(Ok(taken));
+        }
+        std::task::ready!(pushed)?;
+    }
+}
+
+fn poll_push_session(
+    tcp: &TcpStream,
+    session: &Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while session.wants_write() {
+        std::task::ready!(tcp.poll_write_ready(cx))?;
+        match session.push(tcp) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            pushed => drop(pushed?),
+        }
+    }
+    Poll::Ready(Ok(()))
 }

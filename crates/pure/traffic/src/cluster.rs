@@ -18,6 +18,7 @@ use xds::core;
 
 use crate::{
     http::Http2Settings,
+    tls::{ClientTls, Sockets},
     upstream::{BreakerPolicy, Hasher, OutlierPolicy},
 };
 
@@ -62,6 +63,7 @@ pub struct Cluster {
     pub metadata: Option<core::Metadata>,
     /// How long one attempt at a host may live; `None` is for ever.
     pub max_stream_duration: Option<Duration>,
+    pub(crate) sockets: Sockets,
     pub(crate) balance: Balance,
     /// How the share of a new host grows.
     pub(crate) slow_start: Option<SlowStart>,
@@ -111,6 +113,8 @@ pub enum Protocol {
     Http2,
     /// The version that the downstream speaks.
     Downstream,
+    /// The version that the TLS handshake agrees on; HTTP/1.1 where there is none.
+    Negotiated,
 }
 
 /// Which addresses of a name are looked for.
@@ -189,6 +193,22 @@ impl Cluster {
     /// Whether the hash of a request decides which host it gets.
     pub(crate) const fn hashes(&self) -> bool {
         matches!(self.balance, Balance::RingHash { .. } | Balance::Maglev { .. })
+    }
+
+    /// How a host with this metadata is spoken to; `None` is in the plain.
+    #[must_use]
+    pub fn tls(&self, metadata: Option<&core::Metadata>) -> Option<&Arc<ClientTls>> {
+        self.sockets.of(metadata)
+    }
+
+    /// All TLS contexts of its hosts.
+    pub fn tls_contexts(&self) -> impl Iterator<Item = &Arc<ClientTls>> {
+        self.sockets.all()
+    }
+
+    /// The names of the secrets that have to be there before it can serve.
+    pub(crate) fn secret_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.sockets.all().flat_map(|socket| socket.context.secret_names())
     }
 
     /// The name of the endpoint resource, for clusters that have one.

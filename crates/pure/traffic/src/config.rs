@@ -7,7 +7,8 @@ use std::{
 };
 
 use prost::Message;
-use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
+use xds::spiffe::{OWN_CERTIFICATE, ROOTS};
+use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET};
 
 use crate::{
     cluster::{Cluster, Endpoints},
@@ -15,6 +16,7 @@ use crate::{
     listener::Listener,
     route::Routes,
     table::{Entry, Table},
+    tls::Secret,
 };
 
 /// A resource of a response: its name, its version and its encoded message.
@@ -22,14 +24,15 @@ pub type Upsert<'a> = (&'a str, &'a str, &'a [u8]);
 
 /// Everything that the control plane has told.
 ///
-/// What is new takes effect only when all that it refers to is there: a cluster waits for its endpoints and a listener for its
-/// routes, and until then the old one stays in the table. Spec: Envoy, "Warming".
+/// What is new takes effect only when all that it refers to is there: a cluster waits for its endpoints, a listener for its
+/// routes, both for their secrets, and until then the old one stays in the table. Spec: Envoy, "Warming".
 #[derive(Debug, Default)]
 pub struct Config {
     listeners: Resources<Listener>,
     clusters: Resources<Cluster>,
     routes: Resources<Routes>,
     endpoints: Resources<Endpoints>,
+    secrets: Resources<Secret>,
     /// Names that the control plane was asked for and has nothing about, by type.
     absent: BTreeMap<&'static str, Vec<String>>,
     table: Arc<Table>,
@@ -42,6 +45,7 @@ struct Stale {
     listeners: bool,
     clusters: bool,
     routes: bool,
+    secrets: bool,
 }
 
 /// Resources of one type.
@@ -195,6 +199,16 @@ impl Config {
                 let changed = self.endpoints.keep(read, &[]);
                 self.stale.clusters |= changed || !removed.is_empty();
             }
+            SECRET => {
+                let read = self.secrets.read(upserts, Secret::compile).map_err(refuse)?;
+                // New names may be all that somebody waits for; new content touches nobody.
+                let is_new = read.iter().any(|(name, _)| !self.secrets.by_name.contains_key(name));
+                self.note_absent(SECRET, upserts, removed);
+                let changed = self.secrets.keep(read, &[]);
+                self.stale.secrets |= changed;
+                self.stale.clusters |= is_new || !removed.is_empty();
+                self.stale.listeners |= is_new || !removed.is_empty();
+            }
             _ => {
                 let why = "is a type that this proxy does not ask for".to_owned();
                 let resource = type_url.to_owned();
@@ -235,6 +249,11 @@ impl Config {
                 self.note_absent(ENDPOINT, &[], &removed);
                 self.stale.clusters = true;
             }
+            SECRET => {
+                self.note_absent(SECRET, &[], &removed);
+                self.stale.clusters = true;
+                self.stale.listeners = true;
+            }
             _ => {}
         }
     }
@@ -248,9 +267,18 @@ impl Config {
         let listeners = self.listeners.by_name.values().flat_map(Resource::all);
         let routes: BTreeSet<&str> =
             listeners.flat_map(|listener| listener.route_names()).map(|name| &**name).collect();
+        let clusters = self.clusters.by_name.values().flat_map(Resource::all);
+        let of_clusters = clusters.flat_map(|cluster| cluster.secret_names());
+        let listeners = self.listeners.by_name.values().flat_map(Resource::all);
+        let of_listeners = listeners.flat_map(|listener| listener.secret_names());
+        let secrets: BTreeSet<&str> = of_clusters.chain(of_listeners).map(|name| &**name).collect();
+        // Those that nobody asked the control plane for were given by the proxy itself or its bootstrap file.
+        self.secrets.by_name.retain(|name, secret| {
+            secret.version.is_empty() || secrets.contains(name.as_str())
+        });
         self.endpoints.by_name.retain(|name, _| endpoints.contains(name.as_str()));
         self.routes.by_name.retain(|name, _| routes.contains(name.as_str()));
-        for (kind, used) in [(ENDPOINT, &endpoints), (ROUTE, &routes)] {
+        for (kind, used) in [(ENDPOINT, &endpoints), (ROUTE, &routes), (SECRET, &secrets)] {
             if let Some(absent) = self.absent.get_mut(kind) {
                 absent.retain(|name| used.contains(name.as_str()));
             }
@@ -281,12 +309,21 @@ impl Config {
         let mut wanted = Wanted::default();
         for resource in self.clusters.by_name.values() {
             wanted.endpoints.extend(resource.compiled.endpoints_name().map(|n| n.to_string()));
+            wanted.secrets.extend(resource.compiled.secret_names().map(|name| name.to_string()));
         }
         for resource in self.listeners.by_name.values() {
             wanted.routes.extend(resource.compiled.route_names().map(|name| name.to_string()));
+            wanted.secrets.extend(resource.compiled.secret_names().map(|name| name.to_string()));
         }
         sorted(&mut wanted.endpoints);
         sorted(&mut wanted.routes);
+        // Its own and those of the bootstrap file are not the control plane's to give.
+        let is_own = |name: &String| {
+            [OWN_CERTIFICATE, ROOTS].contains(&name.as_str())
+                || self.secrets.by_name.get(name).is_some_and(|secret| secret.version.is_empty())
+        };
+        wanted.secrets.retain(|name| !is_own(name));
+        sorted(&mut wanted.secrets);
         wanted
     }
 
@@ -294,9 +331,9 @@ impl Config {
     #[must_use]
     pub fn warming(&self) -> Vec<String> {
         let listeners = self.listeners.by_name.iter();
-        let listeners = listeners.filter(|(_, resource)| !self.has_routes(&resource.compiled));
+        let listeners = listeners.filter(|(_, resource)| !self.is_ready_listener(&resource.compiled));
         let clusters = self.clusters.by_name.iter();
-        let clusters = clusters.filter(|(_, resource)| !self.has_endpoints(&resource.compiled));
+        let clusters = clusters.filter(|(_, resource)| !self.is_ready_cluster(&resource.compiled));
         let names = listeners.map(|(name, _)| name).chain(clusters.map(|(name, _)| name));
         names.cloned().collect()
     }
@@ -312,6 +349,7 @@ impl Config {
             CLUSTER => all(&self.clusters),
             ROUTE => all(&self.routes),
             ENDPOINT => all(&self.endpoints),
+            SECRET => all(&self.secrets),
             _ => Vec::new(),
         }
     }
@@ -319,7 +357,7 @@ impl Config {
     /// The table of all that is ready. It is the same one as before when nothing changed.
     pub fn table(&mut self) -> Arc<Table> {
         let stale = std::mem::take(&mut self.stale);
-        if !(stale.listeners || stale.clusters || stale.routes) {
+        if !(stale.listeners || stale.clusters || stale.routes || stale.secrets) {
             return Arc::clone(&self.table);
         }
         let old = Arc::clone(&self.table);
@@ -327,6 +365,7 @@ impl Config {
             listeners: Arc::clone(&old.listeners),
             by_address: Arc::clone(&old.by_address),
             routes: Arc::clone(&old.routes),
+            secrets: Arc::clone(&old.secrets),
             clusters: Arc::clone(&old.clusters),
             sorted: Arc::clone(&old.sorted),
         };
@@ -334,6 +373,11 @@ impl Config {
             let all = self.routes.by_name.iter();
             let all = all.map(|(name, r)| (name.as_str().into(), Arc::clone(&r.compiled)));
             new.routes = Arc::new(all.collect());
+        }
+        if stale.secrets {
+            let all = self.secrets.by_name.iter();
+            let all = all.map(|(name, r)| (name.as_str().into(), (*r.compiled).clone()));
+            new.secrets = Arc::new(all.collect());
         }
         if stale.clusters {
             self.warm_clusters(&mut new);
@@ -345,15 +389,23 @@ impl Config {
         Arc::clone(&self.table)
     }
 
-    fn has_endpoints(&self, cluster: &Cluster) -> bool {
-        cluster.endpoints_name().is_none_or(|name| {
+    fn is_ready_cluster(&self, cluster: &Cluster) -> bool {
+        let has_hosts = cluster.endpoints_name().is_none_or(|name| {
             self.endpoints.by_name.contains_key(&**name) || self.is_absent(ENDPOINT, name)
-        })
+        });
+        has_hosts && self.has_secrets(cluster.secret_names())
     }
 
-    fn has_routes(&self, listener: &Listener) -> bool {
+    fn is_ready_listener(&self, listener: &Listener) -> bool {
         let mut names = listener.route_names();
         names.all(|name| self.routes.by_name.contains_key(&**name) || self.is_absent(ROUTE, name))
+            && self.has_secrets(listener.secret_names())
+    }
+
+    fn has_secrets<'n>(&self, mut names: impl Iterator<Item = &'n Arc<str>>) -> bool {
+        names.all(|name| {
+            self.secrets.by_name.contains_key(&**name) || self.is_absent(SECRET, name)
+        })
     }
 
     fn warm_clusters(&mut self, table: &mut Table) {
@@ -361,7 +413,7 @@ impl Config {
             .clusters
             .by_name
             .iter()
-            .filter(|(_, resource)| self.has_endpoints(&resource.compiled))
+            .filter(|(_, resource)| self.is_ready_cluster(&resource.compiled))
             .map(|(name, _)| name.clone())
             .collect();
         for name in &ready {
@@ -392,7 +444,7 @@ impl Config {
             .listeners
             .by_name
             .iter()
-            .filter(|(_, resource)| self.has_routes(&resource.compiled))
+            .filter(|(_, resource)| self.is_ready_listener(&resource.compiled))
             .map(|(name, _)| name.clone())
             .collect();
         for name in &ready {

@@ -40,6 +40,7 @@ pub mod retry;
 mod route;
 pub mod table;
 pub mod tcp;
+pub mod tls;
 pub mod upstream;
 
 pub use access::Permit;
@@ -63,4 +64,5 @@ pub use moment::Moment;
 pub use peer::{Peer, PeerTls};
 pub use table::Table;
 pub use tcp::{TcpChain, TcpDecision, TcpForward};
+pub use tls::{ClientTls, Secret, ServerTls};
 pub use upstream::{Connection, Host, Lookup, Refusal, Seat, Stats, Upstream, Upstreams, Waiting};

@@ -12,6 +12,7 @@ use crate::{
     log::Log,
     peer::Peer,
     tcp::TcpChain,
+    tls::ServerTls,
 };
 
 /// Where connections arrive. Spec: Envoy `Listener`.
@@ -49,6 +50,9 @@ pub struct Listener {
     matches: Vec<ChainMatch>,
     chains: Vec<Arc<Chain>>,
     names: Vec<String>,
+    /// How each chain is spoken to; `None` is in the plain.
+    sockets: Vec<Option<Arc<ServerTls>>>,
+    default_socket: Option<Arc<ServerTls>>,
     default_chain: Option<Arc<Chain>>,
     default_name: String,
 }
@@ -137,6 +141,26 @@ impl Listener {
             Some(at) => Some(Arc::clone(&self.chains[at])),
             None => self.default_chain.clone(),
         }
+    }
+
+    /// How that chain is spoken to; `None` is in the plain.
+    #[must_use]
+    pub fn tls(&self, peer: &Peer, detected: &Detected) -> Option<&Arc<ServerTls>> {
+        if self.tls_contexts().next().is_none() {
+            return None;
+        }
+        let at = self.chain_at(peer, detected);
+        at.map_or(self.default_socket.as_ref(), |at| self.sockets[at].as_ref())
+    }
+
+    /// All TLS contexts of its chains.
+    pub fn tls_contexts(&self) -> impl Iterator<Item = &Arc<ServerTls>> {
+        self.sockets.iter().flatten().chain(&self.default_socket)
+    }
+
+    /// The names of the secrets that have to be there before it can serve.
+    pub(crate) fn secret_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.tls_contexts().flat_map(|tls| tls.context.secret_names())
     }
 
     /// The name of that chain, for access records and `explain`.

@@ -42,7 +42,7 @@ impl StringMatch {
         Ok(Self { pattern, ignore_case: matcher.ignore_case })
     }
 
-    fn exact(text: &str) -> Self {
+    pub(crate) fn exact(text: &str) -> Self {
         Self { pattern: Pattern::Exact(text.as_bytes().into()), ignore_case: false }
     }
 

@@ -29,6 +29,18 @@ pub struct PeerTls {
     pub dns_sans: Vec<String>,
     /// The subject of the client's certificate, as RFC 2253 writes it.
     pub subject: Option<String>,
+    /// The hash of the client's certificate: SHA-256 in lower-case hex digits.
+    pub hash: Option<String>,
+    /// The client's certificate in PEM, encoded for a URL.
+    pub certificate: Option<String>,
+    /// The same of the whole chain that the client sent.
+    pub chain: Option<String>,
+    /// The URI names of the certificate that was shown to the client.
+    pub local_uri_sans: Vec<String>,
+    /// The version of TLS, such as `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite under OpenSSL's name.
+    pub cipher: &'static str,
 }
 
 impl Peer {

@@ -11,6 +11,7 @@ use crate::{
     listener::Listener,
     peer::Peer,
     route::Routes,
+    tls::Secret,
 };
 
 /// Everything that decisions need. A change makes another table; parts that stay are shared.
@@ -19,6 +20,7 @@ pub struct Table {
     pub(crate) listeners: Arc<[Arc<Listener>]>,
     pub(crate) by_address: Arc<Map<SocketAddr, usize>>,
     pub(crate) routes: Arc<Map<Box<str>, Arc<Routes>>>,
+    pub(crate) secrets: Arc<Map<Box<str>, Secret>>,
     pub(crate) clusters: Arc<Map<Arc<str>, Entry>>,
     /// In the order of their names.
     pub(crate) sorted: Arc<[Arc<str>]>,
@@ -99,6 +101,12 @@ impl Table {
     #[must_use]
     pub fn cluster_names(&self) -> &[Arc<str>] {
         &self.sorted
+    }
+
+    /// A secret by its name.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
     }
 
     pub(crate) fn routes(&self, name: &str) -> Option<&Arc<Routes>> {

@@ -9,8 +9,9 @@ use crate::{
         Cluster, Discovery, DnsFamily, Endpoints, KeepAlive, Limits, Names, Protocol, SocketOption,
         picking::Picking,
     },
-    compile::{Bad, Within as _, is_plain, refuse, timeout, unpack},
+    compile::{Bad, Within as _, refuse, timeout, unpack},
     http::{Http2Settings, refuse_http1},
+    tls::Sockets,
     upstream::{Errors, OutlierPolicy},
 };
 
@@ -70,6 +71,7 @@ impl Cluster {
             dns_family: dns_family(cluster.dns_lookup_family()),
             metadata: cluster.metadata.clone(),
             max_stream_duration: None,
+            sockets: Sockets::compile(cluster)?,
             balance: picking.balance,
             slow_start: picking.slow_start,
             panic_threshold: threshold.clamp(0.0, 100.0),
@@ -160,7 +162,28 @@ impl Cluster {
                     self.http2 = Http2Settings::of(http2);
                 }
             }
-            Some(Options::AutoConfig(_)) => return Err(Bad::unsupported("auto_config")),
+            Some(Options::AutoConfig(config)) => {
+                refuse(&[
+                    (
+                        "auto_config.http3_protocol_options",
+                        config.http3_protocol_options.is_some(),
+                    ),
+                    (
+                        "auto_config.alternate_protocols_cache_options",
+                        config.alternate_protocols_cache_options.is_some(),
+                    ),
+                ])?;
+                if self.sockets.all().next().is_none() {
+                    return Err(Bad::new("auto_config", "needs a transport socket with ALPN"));
+                }
+                self.protocol = Protocol::Negotiated;
+                if let Some(http1) = &config.http_protocol_options {
+                    self.read_http1(http1).within("http_protocol_options")?;
+                }
+                if let Some(http2) = &config.http2_protocol_options {
+                    self.http2 = Http2Settings::of(http2);
+                }
+            }
             None => return Err(Bad::new("upstream_protocol_options", "is not set")),
         }
         Ok(())
@@ -242,13 +265,7 @@ fn has_other_filters(filters: &[xds::filters::HttpFilter]) -> bool {
 }
 
 fn refuse_unsupported(cluster: &proto::Cluster) -> Result<(), Bad> {
-    let matches = &cluster.transport_socket_matches;
     refuse(&[
-        ("transport_socket", !is_plain(cluster.transport_socket.as_ref())),
-        (
-            "transport_socket_matches",
-            !matches.iter().all(|socket| is_plain(socket.transport_socket.as_ref())),
-        ),
         ("transport_socket_matcher", cluster.transport_socket_matcher.is_some()),
         ("health_checks", !cluster.health_checks.is_empty()),
         ("lb_subset_config", cluster.lb_subset_config.is_some()),

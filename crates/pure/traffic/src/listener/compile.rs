@@ -9,7 +9,7 @@ use crate::{
     address::Address,
     chains::ChainMatch,
     cluster::Names,
-    compile::{Bad, Within as _, duration, is_plain, refuse, unpack},
+    compile::{Bad, Within as _, duration, refuse, timeout, unpack},
     detect::Inspect,
     http::{Filter, FilterKind, HttpChain, HttpSettings, RouteSource},
     inject::FaultPolicy,
@@ -17,6 +17,7 @@ use crate::{
     log::Log,
     route::Routes,
     tcp::TcpChain,
+    tls::ServerTls,
 };
 
 /// Envoy's time for detection, where none is set.
@@ -39,6 +40,7 @@ impl Listener {
             }
         }
         let (mut matches, mut chains, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sockets = Vec::new();
         for (at, chain) in listener.filter_chains.iter().enumerate() {
             let place = format!("filter_chains[{at}]");
             let wanted = ChainMatch::compile(chain.filter_chain_match.as_ref())
@@ -51,9 +53,12 @@ impl Listener {
             matches.push(wanted);
             chains.push(Arc::new(Chain::compile(chain).within(&place)?));
             names.push(chain.name.clone());
+            sockets.push(socket(chain).within(&place)?);
         }
         let default_chain = listener.default_filter_chain.as_ref();
         let default_name = default_chain.map(|chain| chain.name.clone()).unwrap_or_default();
+        let default_socket = default_chain.map(socket).transpose();
+        let default_socket = default_socket.within("default_filter_chain")?.flatten();
         let default_chain = default_chain.map(Chain::compile).transpose();
         let default_chain = default_chain.within("default_filter_chain")?.map(Arc::new);
         if chains.is_empty() && default_chain.is_none() {
@@ -85,6 +90,8 @@ impl Listener {
             matches,
             chains,
             names,
+            sockets,
+            default_socket,
             default_chain,
             default_name,
         })
@@ -111,6 +118,14 @@ fn refuse_unsupported(listener: &proto::Listener) -> Result<(), Bad> {
         ("api_listener", listener.api_listener.is_some()),
         ("listener_specifier", listener.listener_specifier.is_some()),
     ])
+}
+
+/// How a chain is spoken to.
+fn socket(chain: &proto::FilterChain) -> Result<Option<Arc<ServerTls>>, Bad> {
+    let tls = ServerTls::of_socket(chain.transport_socket.as_ref()).within("transport_socket")?;
+    let timeout =
+        timeout(chain.transport_socket_connect_timeout.as_ref(), "transport_socket_connect_timeout")?;
+    Ok(tls.map(|tls| Arc::new(ServerTls { handshake_timeout: timeout, ..tls })))
 }
 
 enum ListenerFilter {
@@ -176,10 +191,7 @@ fn ports(range: &kind::Int32Range) -> Result<Predicate, Bad> {
 impl Chain {
     fn compile(chain: &proto::FilterChain) -> Result<Self, Bad> {
         use proto::filter::ConfigType;
-        refuse(&[
-            ("transport_socket", !is_plain(chain.transport_socket.as_ref())),
-            ("use_proxy_proto", chain.use_proxy_proto == Some(true)),
-        ])?;
+        refuse(&[("use_proxy_proto", chain.use_proxy_proto == Some(true))])?;
         let mut by_server_name = false;
         let mut named_port = None;
         for (at, filter) in chain.filters.iter().enumerate() {
