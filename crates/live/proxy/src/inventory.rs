@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use prost::Message as _;
 use traffic::Config;
 use traffic::config::Upsert;
 use xds::admin::{
     BootstrapConfigDump, ClustersConfigDump, ConfigDump, EndpointsConfigDump, ListenersConfigDump,
     RoutesConfigDump, SecretsConfigDump, clusters_config_dump, endpoints_config_dump,
-    listeners_config_dump, routes_config_dump,
+    listeners_config_dump, routes_config_dump, secrets_config_dump,
 };
 use xds::bootstrap::Bootstrap;
-use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
+use xds::core::{DataSource, data_source::Specifier};
+use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET};
+use xds::tls::{Secret, secret::Type};
 use xds::wkt::{Any, Timestamp};
 
 /// What is known of the resources besides what `traffic::Config` keeps.
@@ -46,8 +49,8 @@ impl Inventory {
     pub(crate) fn dump(&self, config: &Config, with_endpoints: bool) -> ConfigDump {
         let mut configs = Vec::new();
         if let Some(bootstrap) = &self.bootstrap {
-            let dump =
-                BootstrapConfigDump { bootstrap: Some(bootstrap.clone()), last_updated: None };
+            let shown = Bootstrap::decode(&*redacted(bootstrap.encode_to_vec())).ok();
+            let dump = BootstrapConfigDump { bootstrap: shown, last_updated: None };
             configs.push(Any::pack(&dump));
         }
         configs.push(Any::pack(&self.clusters(config)));
@@ -56,7 +59,7 @@ impl Inventory {
         }
         configs.push(Any::pack(&self.listeners(config)));
         configs.push(Any::pack(&self.routes(config)));
-        configs.push(Any::pack(&SecretsConfigDump::default()));
+        configs.push(Any::pack(&self.secrets(config)));
         ConfigDump { configs }
     }
 
@@ -124,6 +127,29 @@ impl Inventory {
         dump
     }
 
+    /// Names, certificates and roots; never a key.
+    fn secrets(&self, config: &Config) -> SecretsConfigDump {
+        let mut dump = SecretsConfigDump::default();
+        for held in &self.of(config, SECRET) {
+            let secret = Secret::decode(held.body).map(without_key).unwrap_or_default();
+            let (secret, last_updated) = (Some(Any::pack(&secret)), stamp(held));
+            let name = held.name.to_owned();
+            if held.since.is_none() {
+                let fixed = secrets_config_dump::StaticSecret { name, last_updated, secret };
+                dump.static_secrets.push(fixed);
+            } else {
+                dump.dynamic_active_secrets.push(secrets_config_dump::DynamicSecret {
+                    name,
+                    version_info: held.version.to_owned(),
+                    last_updated,
+                    secret,
+                    ..Default::default()
+                });
+            }
+        }
+        dump
+    }
+
     fn endpoints(&self, config: &Config) -> EndpointsConfigDump {
         let mut dump = EndpointsConfigDump::default();
         for held in &self.of(config, ENDPOINT) {
@@ -139,7 +165,41 @@ impl Inventory {
 }
 
 fn any(type_url: &str, held: &Held<'_>) -> Any {
-    Any { type_url: type_url.to_owned(), value: held.body.to_vec() }
+    Any { type_url: type_url.to_owned(), value: redacted(held.body.to_vec()) }
+}
+
+const REDACTED: &str = "[redacted]";
+
+fn without_key(mut secret: Secret) -> Secret {
+    if let Some(Type::TlsCertificate(certificate)) = &mut secret.r#type {
+        let key = certificate.private_key.as_mut().and_then(|key| key.specifier.as_mut());
+        if let Some(Specifier::InlineBytes(_) | Specifier::InlineString(_)) = key {
+            let specifier = Some(Specifier::InlineString(REDACTED.to_owned()));
+            certificate.private_key = Some(DataSource { specifier, ..DataSource::default() });
+        }
+    }
+    secret
+}
+
+/// The same message without the private keys in it, which are PEM wherever they stand: their bytes become other bytes,
+/// so that the message stays one.
+fn redacted(mut body: Vec<u8>) -> Vec<u8> {
+    const BEGIN: &[u8] = b"PRIVATE KEY-----";
+    const END: &[u8] = b"-----END";
+    let mut from = 0;
+    let find = |body: &[u8], what: &[u8], from: usize| {
+        body.get(from..)?.windows(what.len()).position(|part| part == what).map(|at| from + at)
+    };
+    while let Some(begin) = find(&body, BEGIN, from) {
+        let begin = begin + BEGIN.len();
+        // Whoever left the end away gets no key shown either.
+        let end = find(&body, END, begin).unwrap_or(begin);
+        let mut text = REDACTED.bytes();
+        body[begin..end].fill_with(|| text.next().unwrap_or(b'.'));
+        // The line that ends the key names it once more.
+        from = find(&body, BEGIN, end).map_or(end, |at| at + BEGIN.len());
+    }
+    body
 }
 
 fn stamp(held: &Held<'_>) -> Option<Timestamp> {

@@ -35,9 +35,9 @@ mod shared;
 mod sinks;
 mod socket;
 mod tcp;
-mod tls;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wire;
 mod worker;
 

@@ -132,7 +132,8 @@ impl Pools {
     /// The idle connection that was used last and still lives.
     pub(crate) fn take(&self, host: &Host, transport: u64) -> Option<Lease> {
         let mut hosts = self.hosts.borrow_mut();
-        let pool = hosts.get_mut(&host.id()).filter(|pool| pool.lifetimes.transport == transport)?;
+        let pool =
+            hosts.get_mut(&host.id()).filter(|pool| pool.lifetimes.transport == transport)?;
         while let Some(lease) = pool.idle.pop() {
             self.idle.set(self.idle.get() - 1);
             let old = pool.lifetimes.are_over(lease.served, lease.opened);

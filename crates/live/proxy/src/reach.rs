@@ -136,8 +136,7 @@ async fn tube(
     loop {
         match seat.connect() {
             Ok(counted) => {
-                let wire =
-                    connect(worker, &cluster, seat.host(), (&counted, Offer::Http1)).await?;
+                let wire = connect(worker, &cluster, seat.host(), (&counted, Offer::Http1)).await?;
                 counted.established(false);
                 let lease = Lease::new(wire, counted, cluster.http1_trailers);
                 return Ok(Tube::H1 { lease, lifetimes });
@@ -253,7 +252,9 @@ pub(crate) async fn connect(
     })?;
     let name = match (tls.host_as_server_name, host.hostname(), &*tls.server_name) {
         (true, Some(name), _) => session::server_name(name),
-        (_, _, "") => Ok(session::nameless(host.address().socket().map_or(NOWHERE.ip(), |it| it.ip()))),
+        (_, _, "") => {
+            Ok(session::nameless(host.address().socket().map_or(NOWHERE.ip(), |it| it.ip())))
+        }
         (_, _, name) => session::server_name(name),
     };
     let failed = |reason: String| {

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 use traffic::Table;
-use xds::snapshot::{CLUSTER, LISTENER};
+use xds::snapshot::{CLUSTER, LISTENER, SECRET};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
@@ -178,12 +178,18 @@ fn apply_static(keeper: &Rc<RefCell<Keeper>>, options: &Options) -> anyhow::Resu
     let Some(statics) = statics else {
         return keeper.apply_fixed(CLUSTER, &[]).map_err(anyhow::Error::msg);
     };
+    let refused = |why| anyhow::anyhow!("the bootstrap's static resources were refused: {why}");
+    let secrets: Vec<_> = statics
+        .secrets
+        .iter()
+        .map(|secret| (secret.name.clone(), secret.encode_to_vec().into()))
+        .collect();
+    keeper.apply_fixed(SECRET, &secrets).map_err(refused)?;
     let clusters: Vec<_> = statics
         .clusters
         .iter()
         .map(|cluster| (cluster.name.clone(), cluster.encode_to_vec().into()))
         .collect();
-    let refused = |why| anyhow::anyhow!("the bootstrap's static resources were refused: {why}");
     keeper.apply_fixed(CLUSTER, &clusters).map_err(refused)?;
     let listeners: Vec<_> = statics
         .listeners

@@ -12,8 +12,8 @@ use traffic::{
 
 use crate::notes::{self, Arrival, Ending, Logbook, Notes};
 use crate::reach::{self, connect};
-use crate::tls::Offer;
 use crate::relay::{Moved, relay};
+use crate::tls::Offer;
 use crate::wire::Wire;
 use crate::worker::Worker;
 

@@ -14,6 +14,7 @@ mod patience;
 mod pipes;
 mod pressure;
 mod strictness;
+mod tls;
 mod tunnels;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,6 @@
 //! TLS of the data path: contexts of the configuration as rustls wants them, made once and kept until they change.
 
 mod certificates;
-pub(crate) mod identity;
 mod names;
 pub(crate) mod session;
 mod verify;
@@ -306,8 +305,7 @@ impl Made {
             .with_protocol_versions(&versions(context))
             .map_err(|error| error.to_string())?;
         let verifier = self.verifier(parts, tls.checks_server_name)?;
-        let builder =
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match parts.certificates.first() {
             Some(certificate) => {
                 let own = Certificates::new(vec![self.key(certificate)?]);
@@ -328,7 +326,8 @@ fn alpn(context: &TlsContext) -> Vec<Vec<u8>> {
 }
 
 fn versions(context: &TlsContext) -> Vec<&'static SupportedProtocolVersion> {
-    let all = [(TlsVersion::V12, &rustls::version::TLS12), (TlsVersion::V13, &rustls::version::TLS13)];
+    let all =
+        [(TlsVersion::V12, &rustls::version::TLS12), (TlsVersion::V13, &rustls::version::TLS13)];
     let spoken = all.into_iter().filter(|(it, _)| (context.oldest..=context.newest).contains(it));
     spoken.map(|(_, version)| version).collect()
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use prost::Message;
-use xds::spiffe::{OWN_CERTIFICATE, ROOTS};
 use xds::snapshot::{CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET};
+use xds::spiffe::{OWN_CERTIFICATE, ROOTS};
 
 use crate::{
     cluster::{Cluster, Endpoints},
@@ -273,9 +273,9 @@ impl Config {
         let of_listeners = listeners.flat_map(|listener| listener.secret_names());
         let secrets: BTreeSet<&str> = of_clusters.chain(of_listeners).map(|name| &**name).collect();
         // Those that nobody asked the control plane for were given by the proxy itself or its bootstrap file.
-        self.secrets.by_name.retain(|name, secret| {
-            secret.version.is_empty() || secrets.contains(name.as_str())
-        });
+        self.secrets
+            .by_name
+            .retain(|name, secret| secret.version.is_empty() || secrets.contains(name.as_str()));
         self.endpoints.by_name.retain(|name, _| endpoints.contains(name.as_str()));
         self.routes.by_name.retain(|name, _| routes.contains(name.as_str()));
         for (kind, used) in [(ENDPOINT, &endpoints), (ROUTE, &routes), (SECRET, &secrets)] {
@@ -331,7 +331,8 @@ impl Config {
     #[must_use]
     pub fn warming(&self) -> Vec<String> {
         let listeners = self.listeners.by_name.iter();
-        let listeners = listeners.filter(|(_, resource)| !self.is_ready_listener(&resource.compiled));
+        let listeners =
+            listeners.filter(|(_, resource)| !self.is_ready_listener(&resource.compiled));
         let clusters = self.clusters.by_name.iter();
         let clusters = clusters.filter(|(_, resource)| !self.is_ready_cluster(&resource.compiled));
         let names = listeners.map(|(name, _)| name).chain(clusters.map(|(name, _)| name));
@@ -403,9 +404,7 @@ impl Config {
     }
 
     fn has_secrets<'n>(&self, mut names: impl Iterator<Item = &'n Arc<str>>) -> bool {
-        names.all(|name| {
-            self.secrets.by_name.contains_key(&**name) || self.is_absent(SECRET, name)
-        })
+        names.all(|name| self.secrets.by_name.contains_key(&**name) || self.is_absent(SECRET, name))
     }
 
     fn warm_clusters(&mut self, table: &mut Table) {

@@ -88,9 +88,8 @@ impl ResolvesServerCert for Certificates {
         };
         let wanted = hello.server_name().map(NameMatch::dns);
         let named = wanted.and_then(|wanted| {
-            usable().find(|(_, names)| {
-                names.dns.iter().any(|name| wanted.matches(NameKind::Dns, name))
-            })
+            usable()
+                .find(|(_, names)| names.dns.iter().any(|name| wanted.matches(NameKind::Dns, name)))
         });
         named.or_else(|| usable().next()).map(|(key, _)| key.clone())
     }

@@ -252,7 +252,7 @@ async fn shake(
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The socket.
-    Io(io::Error),
+    Io(#[expect(dead_code, reason = "shown by Debug alone")] io::Error),
     /// The protocol, or a certificate.
     Tls(Error),
 }
@@ -297,7 +297,10 @@ impl std::fmt::Display for Failure {
                 write!(f, "TLS_error:|SSL routines:OPENSSL_internal:ALERT_{name}:TLS_error_end")
             }
             Failure::Tls(Error::PeerIncompatible(_)) => {
-                write!(f, "TLS_error:|SSL routines:OPENSSL_internal:HANDSHAKE_FAILURE:TLS_error_end")
+                write!(
+                    f,
+                    "TLS_error:|SSL routines:OPENSSL_internal:HANDSHAKE_FAILURE:TLS_error_end"
+                )
             }
             Failure::Tls(Error::InvalidMessage(_)) => {
                 library(f, 268_435_703, "WRONG_VERSION_NUMBER")

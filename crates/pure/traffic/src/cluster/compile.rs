@@ -164,10 +164,7 @@ impl Cluster {
             }
             Some(Options::AutoConfig(config)) => {
                 refuse(&[
-                    (
-                        "auto_config.http3_protocol_options",
-                        config.http3_protocol_options.is_some(),
-                    ),
+                    ("auto_config.http3_protocol_options", config.http3_protocol_options.is_some()),
                     (
                         "auto_config.alternate_protocols_cache_options",
                         config.alternate_protocols_cache_options.is_some(),

@@ -123,8 +123,10 @@ fn refuse_unsupported(listener: &proto::Listener) -> Result<(), Bad> {
 /// How a chain is spoken to.
 fn socket(chain: &proto::FilterChain) -> Result<Option<Arc<ServerTls>>, Bad> {
     let tls = ServerTls::of_socket(chain.transport_socket.as_ref()).within("transport_socket")?;
-    let timeout =
-        timeout(chain.transport_socket_connect_timeout.as_ref(), "transport_socket_connect_timeout")?;
+    let timeout = timeout(
+        chain.transport_socket_connect_timeout.as_ref(),
+        "transport_socket_connect_timeout",
+    )?;
     Ok(tls.map(|tls| Arc::new(ServerTls { handshake_timeout: timeout, ..tls })))
 }
 

@@ -71,8 +71,7 @@ impl ServerTls {
             ("prefer_client_ciphers", context.prefer_client_ciphers),
         ])?;
         let common = context.common_tls_context.clone().unwrap_or_default();
-        let shared =
-            TlsContext::compile(&common, TlsVersion::V13).within("common_tls_context")?;
+        let shared = TlsContext::compile(&common, TlsVersion::V13).within("common_tls_context")?;
         if shared.certificates.is_empty() {
             let why = "has no certificate; a server must show one";
             return Err(Bad::new("common_tls_context.tls_certificates", why));
@@ -98,8 +97,7 @@ impl ClientTls {
         let context: proto::UpstreamTlsContext = typed(socket)?;
         refuse(&[("allow_renegotiation", context.allow_renegotiation)])?;
         let common = context.common_tls_context.clone().unwrap_or_default();
-        let shared =
-            TlsContext::compile(&common, TlsVersion::V12).within("common_tls_context")?;
+        let shared = TlsContext::compile(&common, TlsVersion::V12).within("common_tls_context")?;
         if context.sni.len() > 255 {
             return Err(Bad::new("sni", "is longer than 255 bytes"));
         }
@@ -328,10 +326,7 @@ impl Certificate {
             ("password", certificate.password.is_some()),
             ("ocsp_staple", certificate.ocsp_staple.is_some()),
             ("watched_directory", certificate.watched_directory.is_some()),
-            (
-                "signed_certificate_timestamp",
-                !certificate.signed_certificate_timestamp.is_empty(),
-            ),
+            ("signed_certificate_timestamp", !certificate.signed_certificate_timestamp.is_empty()),
             ("tls_params", certificate.tls_params.is_some()),
         ])?;
         let chain = Source::compile(certificate.certificate_chain.as_ref());
@@ -422,8 +417,8 @@ impl Secret {
             field: bad.field,
             why: bad.why,
         };
-        let secret = proto::Secret::decode(body)
-            .map_err(|_| refused(Bad::new("", "cannot be decoded")))?;
+        let secret =
+            proto::Secret::decode(body).map_err(|_| refused(Bad::new("", "cannot be decoded")))?;
         Self::compile(&secret).map_err(refused)
     }
 

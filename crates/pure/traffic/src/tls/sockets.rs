@@ -28,8 +28,8 @@ impl Sockets {
                 .within_item("transport_socket_matches", at)?;
             matches.push((wanted.r#match.clone().unwrap_or_default(), socket));
         }
-        let otherwise = ClientTls::of_socket(cluster.transport_socket.as_ref())
-            .within("transport_socket")?;
+        let otherwise =
+            ClientTls::of_socket(cluster.transport_socket.as_ref()).within("transport_socket")?;
         let mut sockets = Self { matches, otherwise };
         if sockets.all().next().is_none() {
             // All of them are plain: there is nothing to choose.

@@ -141,8 +141,7 @@ fn parts_of_a_validation_add_up() {
         names: vec![name(json!({"san_type": "URI", "matcher": {"exact": "u"}}))],
         ..Validation::default()
     };
-    let roots =
-        Validation { trusted_ca: Some(Source::File("/r".into())), ..Validation::default() };
+    let roots = Validation { trusted_ca: Some(Source::File("/r".into())), ..Validation::default() };
     let merged = Validation::merged([&default, &roots]);
     assert_eq!(merged.trusted_ca, roots.trusted_ca);
     assert!(merged.accepts_names([(NameKind::Uri, "u")].into_iter()));

@@ -156,9 +156,6 @@ fn check_dynamic(dynamic: &bootstrap::DynamicResources) -> Result<(), Refusal> {
 }
 
 fn check_static(statics: &bootstrap::StaticResources) -> Result<(), Refusal> {
-    if !statics.secrets.is_empty() {
-        return refuse("static_resources.secrets", UNSUPPORTED);
-    }
     let mut names = BTreeSet::new();
     for (at, cluster) in statics.clusters.iter().enumerate() {
         if !names.insert(cluster.name.as_str()) {
@@ -267,10 +264,6 @@ mod tests {
             (
                 json!({"dynamic_resources": {"cds_config": {"ads": {}}}}),
                 "dynamic_resources.cds_config: says ADS",
-            ),
-            (
-                json!({"static_resources": {"secrets": [{"name": "s"}]}}),
-                "static_resources.secrets: ",
             ),
             (
                 json!({"static_resources": {"clusters": [{"name": "a"}, {"name": "a"}]}}),
