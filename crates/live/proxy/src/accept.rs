@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use traffic::detect::{self, Inspect, Verdict};
 use traffic::http::Codec;
 use traffic::listener::Direction;
-use traffic::{Chain, Detected, Flag, Listener, Peer, PeerTls, ServerTls};
+use traffic::{Chain, Detected, Flag, Listener, Peer};
 
 use crate::downstream::{Standing, serve_h1, serve_h2};
 use crate::exchange::Downstream;
@@ -134,24 +134,9 @@ async fn connection(
         listener.filter_chain_name(&peer, &detected).clone_into(&mut arrival.chain);
         detected.server_name().unwrap_or_default().clone_into(&mut arrival.server_name);
     }
-    let tls = listener.tls(&peer, &detected).cloned();
-    let (wire, mut input) = match tls {
-        None => (wire, input),
-        Some(tls) => match shake(&worker, &tls, (wire, input)).await {
-            Ok((wire, told)) => {
-                peer.tls = Some(told);
-                (wire, BytesMut::new())
-            }
-            Err(()) => {
-                if !listener.logs.is_empty() {
-                    let mut notes = Notes::new();
-                    let ending = (&mut notes, Ending::default());
-                    notes::connection(&worker, (&listener, None), (&arrival, &peer), ending);
-                }
-                return true;
-            }
-        },
-    };
+    let secured =
+        secure(&worker, (&listener, &detected), (wire, input), (&arrival, &mut peer)).await;
+    let Some((wire, mut input)) = secured else { return true };
     let inbound = listener.direction == Direction::Inbound;
     match &*chain {
         Chain::Tcp(chain) => {
@@ -171,8 +156,6 @@ async fn connection(
             let http2 = match codec {
                 Codec::Http1 => false,
                 Codec::Http2 => true,
-                // A protocol that the handshake agreed on counts, whatever comes first.
-                Codec::Auto if wire.agreed_http2().is_some() => wire.agreed_http2() == Some(true),
                 Codec::Auto => match speaks_http2(&worker, &wire, &mut input, idle).await {
                     Some(http2) => http2,
                     None => return true,
@@ -204,21 +187,34 @@ async fn connection(
     true
 }
 
-/// Ends our half of a TLS handshake in time.
-async fn shake(
+/// Ends our half of a TLS handshake in time, where the chain speaks TLS; `None` when the connection is over.
+async fn secure(
     worker: &Worker,
-    tls: &ServerTls,
+    (listener, detected): (&Listener, &Detected),
     (wire, input): (Wire, BytesMut),
-) -> Result<(Wire, PeerTls), ()> {
-    let failed = |why: &str| tracing::debug!(why, "a TLS handshake with a client failed");
-    let server = worker.shared.contexts.server(tls, &worker.in_force().table);
-    let server = server.map_err(|why| failed(&why))?;
-    let limit = tls.handshake_timeout.unwrap_or(crate::tls::HANDSHAKE);
-    match timeout(limit, wire.accept_tls(&server, input)).await {
-        Ok(Ok(shaken)) => Ok(shaken),
-        Ok(Err(failure)) => Err(failed(&failure.to_string())),
-        Err(_) => Err(failed("transport socket timeout was reached")),
+    (arrival, peer): (&Arrival, &mut Peer),
+) -> Option<(Wire, BytesMut)> {
+    let Some(tls) = listener.tls(peer, detected) else { return Some((wire, input)) };
+    let why = match worker.shared.contexts.server(tls, &worker.in_force().table) {
+        Err(why) => why,
+        Ok(server) => {
+            let limit = tls.handshake_timeout.unwrap_or(crate::tls::HANDSHAKE);
+            match timeout(limit, wire.accept_tls(&server, input)).await {
+                Ok(Ok((wire, told))) => {
+                    peer.tls = Some(told);
+                    return Some((wire, BytesMut::new()));
+                }
+                Ok(Err(failure)) => failure.to_string(),
+                Err(_) => "transport socket timeout was reached".to_owned(),
+            }
+        }
+    };
+    tracing::debug!(why, "a TLS handshake with a client failed");
+    if !listener.logs.is_empty() {
+        let ending = (&mut Notes::new(), Ending::default());
+        notes::connection(worker, (listener, None), (arrival, peer), ending);
     }
+    None
 }
 
 /// Records a connection that no chain wanted.
@@ -293,6 +289,10 @@ async fn speaks_http2(
     input: &mut BytesMut,
     idle: Option<Duration>,
 ) -> Option<bool> {
+    // A protocol that a handshake agreed on counts, whatever comes first.
+    if let Some(agreed) = wire.agreed_http2() {
+        return Some(agreed);
+    }
     let telling = async {
         loop {
             let n = input.len().min(PREFACE.len());

@@ -146,9 +146,7 @@ impl Listener {
     /// How that chain is spoken to; `None` is in the plain.
     #[must_use]
     pub fn tls(&self, peer: &Peer, detected: &Detected) -> Option<&Arc<ServerTls>> {
-        if self.tls_contexts().next().is_none() {
-            return None;
-        }
+        self.tls_contexts().next()?;
         let at = self.chain_at(peer, detected);
         at.map_or(self.default_socket.as_ref(), |at| self.sockets[at].as_ref())
     }
