@@ -98,7 +98,8 @@ impl Session {
         if connection.wants_write() {
             let _ = connection.write_tls(&mut Ready(tcp));
         }
-        processed.map(drop).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        // To whoever reads, a broken session is a broken connection.
+        processed.map(drop).map_err(|error| io::Error::new(io::ErrorKind::ConnectionReset, error))
     }
 
     /// Whether the peer has gone; `Some(false)` when it sent bytes instead, `None` when it did neither yet.
