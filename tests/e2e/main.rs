@@ -10,6 +10,7 @@ mod kubelet;
 mod leftovers;
 mod life;
 mod load;
+mod mtls;
 mod notes;
 mod sockets;
 mod split;

@@ -3,6 +3,7 @@
 //! Everything here compares and hashes, because a [`View`](crate::View) is made of it and a view is
 //! a cache key.
 
+pub mod credential;
 pub mod extras;
 pub mod gateway;
 pub mod mesh_config;
@@ -119,6 +120,8 @@ pub struct Model {
     pub gateways: Vec<Shared<Gateway>>,
     /// What workloads take, oldest first.
     pub peers: Vec<Shared<peer::Peers>>,
+    /// Secrets with credentials.
+    pub credentials: credential::Credentials,
     /// Scopes of sidecars, oldest first.
     pub scopes: Vec<Shared<SidecarScope>>,
 }

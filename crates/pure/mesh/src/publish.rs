@@ -17,6 +17,7 @@ mod manager;
 mod matching;
 mod outbound;
 mod route;
+mod secret;
 mod stream;
 mod tls;
 mod traffic;
@@ -106,5 +107,6 @@ pub fn publish(view: &View) -> Snapshot {
     draft.endpoints.iter().for_each(|one| snapshot.insert(&one.cluster_name, one));
     draft.listeners.iter().for_each(|one| snapshot.insert(&one.name, one));
     draft.routes.iter().for_each(|one| snapshot.insert(&one.name, one));
+    secret::secrets(view).iter().for_each(|one| snapshot.insert(&one.name, one));
     snapshot
 }

@@ -1,5 +1,6 @@
 //! Scripts: objects in, questions to the snapshot of one proxy.
 
+mod edge;
 mod entries;
 mod extras;
 mod fields;

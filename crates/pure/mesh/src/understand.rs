@@ -35,6 +35,7 @@ pub fn understand(world: &World) -> (Model, Vec<Finding>) {
     model.settings.allow_any = mesh.allow_any.unwrap_or(model.settings.allow_any);
     model.workloads = registry::workloads(world);
     model.services = registry::services(world, &mesh, &mut findings);
+    model.credentials = world.credentials.clone();
     model.peers = peers::peers(world, &mut findings);
     model.networks = registry::networks(world, &mut findings).into();
     model.endpoints = registry::endpoints(world, &model, &mut findings);

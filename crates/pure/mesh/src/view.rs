@@ -11,6 +11,7 @@ mod select;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host;
+use crate::model::credential::{self, Credential};
 use crate::model::network::{Gateways, NETWORK, Way, way};
 use crate::model::peer::Takes;
 use crate::model::policy::Pool;
@@ -59,6 +60,8 @@ pub struct View {
     pub takes: Takes,
     /// The same for single ones.
     pub takes_by_port: BTreeMap<u16, Takes>,
+    /// Credentials of its own namespace that its rules name, roots of their own put in.
+    pub credentials: BTreeMap<String, Shared<Credential>>,
     /// Ports that it opens as a gateway, in order of port.
     pub gateway: Vec<GatewayPort>,
 }
@@ -182,6 +185,10 @@ impl Model {
         }
         let (locality, labels) = self.looked_at(node, &outbound);
         let (network, networks) = self.network(node, &outbound);
+        let credentials = match speaks_tls {
+            true => self.credentials_of(node, &gateway, &outbound),
+            false => BTreeMap::new(),
+        };
         let by_mesh = if self.settings.allow_any { Unknown::Pass } else { Unknown::Refuse };
         View {
             kind: node.kind,
@@ -201,6 +208,7 @@ impl Model {
             speaks_tls,
             takes: taking.0,
             takes_by_port: taking.1,
+            credentials,
             gateway,
         }
     }
@@ -208,6 +216,27 @@ impl Model {
     /// Whether a proxy can be told of TLS: our own can as this version can, others if their agent gives them certificates.
     fn speaks_tls(&self, node: &Node) -> bool {
         if node.is_ours() { self.settings.speaks_tls } else { node.has_certificate }
+    }
+
+    /// The credentials that the rules of a proxy name, as far as its own namespace has them.
+    fn credentials_of(
+        &self,
+        node: &Node,
+        gateway: &[GatewayPort],
+        outbound: &[Outbound],
+    ) -> BTreeMap<String, Shared<Credential>> {
+        let servers = gateway.iter().flat_map(|port| &port.servers);
+        let servers = servers.filter_map(|one| one.server.tls.as_ref());
+        let mut names: BTreeSet<&str> = servers
+            .flat_map(|tls| tls.credentials.iter().chain(&tls.roots_credential))
+            .map(String::as_str)
+            .collect();
+        let policies = outbound.iter().filter_map(|one| one.policy.as_ref());
+        let layers = policies.flat_map(|policy| policy.layers());
+        let clients = layers.filter_map(|layer| layer.tls.as_ref()?.credential.as_deref());
+        names.extend(clients);
+        let known = |name: &str| credential::named(&self.credentials, &node.namespace, name);
+        names.into_iter().filter_map(|name| Some((name.to_owned(), known(name)?.into()))).collect()
     }
 
     /// The node with the labels that its pod has now; what it said itself may be from its start.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::findings::{Code, Finding};
+use crate::model::credential::{Credential, Credentials};
 pub(crate) use pod::PodRecord;
 
 /// Whether the proxies of this version speak TLS.
@@ -71,6 +72,8 @@ pub enum Kind {
     ProxyConfig,
     /// PeerAuthentication of `security.istio.io`.
     PeerAuthentication,
+    /// A Secret, as far as it has a credential.
+    Secret,
     /// The ConfigMap `istio`, with the defaults of the mesh.
     ConfigMap,
 }
@@ -90,6 +93,7 @@ const KINDS: &[(&str, &str, Kind)] = &[
     ("networking.istio.io", "Sidecar", Kind::Sidecar),
     ("networking.istio.io", "ProxyConfig", Kind::ProxyConfig),
     ("security.istio.io", "PeerAuthentication", Kind::PeerAuthentication),
+    ("", "Secret", Kind::Secret),
     ("", "ConfigMap", Kind::ConfigMap),
 ];
 
@@ -170,6 +174,8 @@ pub struct World {
     pub(crate) sidecars: BTreeMap<Name, Arc<istio::Sidecar>>,
     pub(crate) proxy_configs: BTreeMap<Name, Arc<istio::ProxyConfig>>,
     pub(crate) peer_authentications: BTreeMap<Name, Arc<istio::PeerAuthentication>>,
+    /// Secrets with credentials.
+    pub(crate) credentials: Credentials,
     /// ConfigMaps of the mesh's name; the one of the root namespace counts.
     pub(crate) configs: BTreeMap<Name, Arc<core::ConfigMap>>,
     pub(crate) broken: BTreeMap<Key, Finding>,
@@ -219,6 +225,7 @@ impl World {
             Kind::Sidecar => drop(self.sidecars.remove(&name)),
             Kind::ProxyConfig => drop(self.proxy_configs.remove(&name)),
             Kind::PeerAuthentication => drop(self.peer_authentications.remove(&name)),
+            Kind::Secret => drop(self.credentials.remove(&name)),
             Kind::ConfigMap => drop(self.configs.remove(&name)),
         }
     }
@@ -250,6 +257,14 @@ impl World {
             Kind::Sidecar => insert(&mut self.sidecars, name, object)?,
             Kind::ProxyConfig => insert(&mut self.proxy_configs, name, object)?,
             Kind::PeerAuthentication => insert(&mut self.peer_authentications, name, object)?,
+            Kind::Secret => {
+                // An error of reading could show what was read, so nothing is said of a bad one.
+                let secret = core::Secret::deserialize(object).unwrap_or_default();
+                let data = secret.data.unwrap_or_default();
+                let one = |name: &str| data.get(name).map(|bytes| bytes.0.as_slice());
+                let read = Credential::of_data(one);
+                self.credentials.extend(read.map(|read| (name, read.into())));
+            }
             Kind::ConfigMap => insert(&mut self.configs, name, object)?,
         }
         Ok(())

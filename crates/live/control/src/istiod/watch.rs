@@ -32,7 +32,7 @@ pub(super) enum Change {
 }
 
 /// Group, version, kind and plural of all objects that are watched.
-const KINDS: [(&str, &str, &str, &str); 14] = [
+const KINDS: [(&str, &str, &str, &str); 15] = [
     ("", "v1", "Service", "services"),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
     ("", "v1", "Pod", "pods"),
@@ -46,6 +46,7 @@ const KINDS: [(&str, &str, &str, &str); 14] = [
     ("networking.istio.io", "v1", "Sidecar", "sidecars"),
     ("networking.istio.io", "v1beta1", "ProxyConfig", "proxyconfigs"),
     ("security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
+    ("", "v1", "Secret", "secrets"),
     ("", "v1", "ConfigMap", "configmaps"),
 ];
 

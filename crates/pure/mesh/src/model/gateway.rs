@@ -44,6 +44,14 @@ impl Server {
         self.protocol.is_http()
     }
 
+    /// TLS that is opened here.
+    #[must_use]
+    pub fn is_opened(&self) -> bool {
+        let mode = self.tls.as_ref().map(|tls| tls.mode);
+        let closed = matches!(mode, None | Some(TlsMode::Passthrough | TlsMode::AutoPassthrough));
+        self.protocol.is_tls() && !closed
+    }
+
     /// TLS that is not opened here.
     #[must_use]
     pub fn is_passthrough(&self) -> bool {
@@ -96,8 +104,45 @@ impl ServerHost {
 pub struct ServerTls {
     /// The mode.
     pub mode: TlsMode,
-    /// Secret with certificate and key.
-    pub credential: Option<String>,
+    /// Secrets with certificate and key, in the gateway's namespace.
+    pub credentials: Vec<String>,
+    /// Secret with the roots for clients' certificates, if not the first of those.
+    pub roots_credential: Option<String>,
+    /// Files of certificates and their keys.
+    pub pairs: Vec<(String, String)>,
+    /// File of the roots for clients' certificates.
+    pub roots: Option<String>,
+    /// File of revoked certificates.
+    pub revoked: Option<String>,
+    /// Names one of which a client's certificate must carry.
+    pub names: Vec<String>,
+    /// Hashes of allowed keys, in base64.
+    pub keys: Vec<String>,
+    /// Hashes of allowed certificates, in hexadecimal.
+    pub hashes: Vec<String>,
+    /// Lowest version, as the second number of 1.x.
+    pub lowest: Option<u8>,
+    /// Highest version, as the second number of 1.x.
+    pub highest: Option<u8>,
+    /// Ciphers up to TLS 1.2.
+    pub ciphers: Vec<String>,
+    /// Clients' certificates are not checked against roots.
+    pub unchecked: bool,
+}
+
+impl ServerTls {
+    /// Clients are asked for a certificate, which has to check.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        matches!(self.mode, TlsMode::Mutual | TlsMode::OptionalMutual)
+    }
+
+    /// The name of the Secret with the roots, if a Secret has them.
+    #[must_use]
+    pub fn roots_in(&self) -> Option<&str> {
+        let own = self.credentials.first().filter(|_| self.roots.is_none());
+        self.roots_credential.as_ref().or(own).map(String::as_str)
+    }
 }
 
 /// Modes of TLS at a server.

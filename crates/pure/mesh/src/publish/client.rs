@@ -1,27 +1,29 @@
 //! TLS that a cluster starts: what its policy wants, else mutual TLS wherever the other side takes it.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use serde_json::json;
 use xds::cluster::Cluster;
 use xds::cluster::cluster::{DiscoveryType, TransportSocketMatch};
-use xds::core::{DataSource, TransportSocket, data_source, transport_socket};
-use xds::kind::string_matcher::MatchPattern;
+use xds::core::{TransportSocket, transport_socket};
 use xds::tls::certificate_validation_context::SystemRootCerts;
 use xds::tls::common_tls_context::{CombinedCertificateValidationContext, ValidationContextType};
-use xds::tls::subject_alt_name_matcher::SanType;
 use xds::tls::{
     CertificateValidationContext, CommonTlsContext, RawBuffer, SubjectAltNameMatcher,
     TlsCertificate, UpstreamTlsContext,
 };
 use xds::wkt::{Any, Struct};
 
-use super::tls::{of_control_plane, of_workload, san, transport, trust_domains, words};
+use super::tls::{
+    exact, file, of_control_plane, of_workload, roots_of, transport, trust_domains, words,
+};
 use super::traffic;
 use crate::model::policy::{ClientMode, ClientTls};
 use crate::model::{Endpoint, Port, Service, Traffic};
 use crate::view::{Outbound, View};
+
+/// Where the system's roots stand, as Istio's proxies have them.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Puts TLS into the cluster of a port, or of a subset of it.
 pub(super) fn start(
@@ -138,21 +140,6 @@ fn identities(view: &View, one: &Outbound, port: &Port) -> Vec<SubjectAltNameMat
     all.map(|name| exact(&name)).collect()
 }
 
-/// A name as people write it: with a scheme it is a URI, else an address or a host.
-fn exact(name: &str) -> SubjectAltNameMatcher {
-    let kind = match name {
-        _ if name.contains("://") => SanType::Uri,
-        _ if name.parse::<IpAddr>().is_ok() => SanType::IpAddress,
-        _ => SanType::Dns,
-    };
-    san(kind, MatchPattern::Exact(name.to_owned()))
-}
-
-fn file(path: &str) -> Option<DataSource> {
-    let specifier = Some(data_source::Specifier::Filename(path.to_owned()));
-    Some(DataSource { specifier, ..DataSource::default() })
-}
-
 /// TLS to what has no sidecar of this mesh.
 fn outside(view: &View, one: &Outbound, tls: &ClientTls, alpn: Vec<String>) -> UpstreamTlsContext {
     // A Secret is for those whom a rule chooses: sidecars of its namespace by a selector, or gateways.
@@ -194,14 +181,14 @@ fn checks(service: &Service, tls: &ClientTls, secret: Option<&str>) -> Validatio
         return ValidationContextType::CombinedValidationContext(
             CombinedCertificateValidationContext {
                 default_validation_context: Some(checks),
-                validation_context_sds_secret_config: Some(of_control_plane(&format!(
-                    "{name}-cacert"
-                ))),
+                validation_context_sds_secret_config: Some(of_control_plane(&roots_of(name))),
                 ..CombinedCertificateValidationContext::default()
             },
         );
     }
     match tls.roots.as_deref() {
+        // Envoy compares names only with roots that a field of the context names.
+        None | Some("system") if !names.is_empty() => checks.trusted_ca = file(SYSTEM_ROOTS),
         None | Some("system") => checks.system_root_certs = Some(SystemRootCerts {}),
         Some(path) => checks.trusted_ca = file(path),
     }

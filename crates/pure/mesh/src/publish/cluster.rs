@@ -61,17 +61,61 @@ pub(super) fn outbound(view: &View, draft: &mut Draft) {
     }
     for one in &view.outbound {
         for port in &one.service.ports {
-            add(view, one, port, None, draft);
+            add(view, one, port, None, draft, Opening::Itself);
             for subset in one.policy.iter().flat_map(|policy| &policy.subsets) {
-                add(view, one, port, Some(&subset.name), draft);
+                add(view, one, port, Some(&subset.name), draft, Opening::Itself);
             }
         }
     }
 }
 
-fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &mut Draft) {
+/// Who started the TLS that a cluster sends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// The proxy.
+    Itself,
+    /// Somebody before it.
+    Before,
+}
+
+/// The cluster to which a gateway passes mutual TLS that it does not open, by the server's name.
+pub(super) fn passed_name(port: u16, subset: Option<&str>, host: &str) -> String {
+    format!("outbound_.{port}_.{}_.{host}", subset.unwrap_or_default())
+}
+
+/// Clusters for mutual TLS that passes, and the names by which each is found; of hosts that `lets_in` takes.
+pub(super) fn passed(
+    view: &View,
+    draft: &mut Draft,
+    lets_in: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    for one in view.outbound.iter().filter(|one| lets_in(&one.service.host)) {
+        for port in &one.service.ports {
+            let subsets = one.policy.iter().flat_map(|policy| &policy.subsets);
+            let subsets = subsets.map(|subset| Some(subset.name.as_str()));
+            for subset in std::iter::once(None).chain(subsets) {
+                names.push(passed_name(port.number, subset, &one.service.host));
+                add(view, one, port, subset, draft, Opening::Before);
+            }
+        }
+    }
+    names
+}
+
+fn add(
+    view: &View,
+    one: &Outbound,
+    port: &Port,
+    subset: Option<&str>,
+    draft: &mut Draft,
+    opening: Opening,
+) {
     let policy = one.policy.as_ref();
-    let name = cluster_name(port.number, subset, &one.service.host);
+    let name = match opening {
+        Opening::Itself => cluster_name(port.number, subset, &one.service.host),
+        Opening::Before => passed_name(port.number, subset, &one.service.host),
+    };
     let traffic = policy.map(|policy| policy.traffic(port.number, subset)).unwrap_or_default();
     let algorithm = traffic.balance.as_ref().map(|balance| balance.algorithm);
     let endpoints = endpoint::assignment(view, one, port, subset, &traffic, name.clone());
@@ -107,7 +151,7 @@ fn add(view: &View, one: &Outbound, port: &Port, subset: Option<&str>, draft: &m
         mesh: &view.mesh,
     };
     traffic::apply(&mut cluster, &traffic, &target);
-    if view.speaks_tls {
+    if view.speaks_tls && opening == Opening::Itself {
         client::start(view, (one, port, subset), &traffic, kind, &mut cluster);
     }
     draft.clusters.push(cluster);

@@ -10,10 +10,11 @@ use xds::route::{Route, RouteConfiguration, VirtualHost};
 use super::listener::{chain, listener, tls_inspector};
 use super::manager::{Side, by_name};
 use super::route::{Place, is_catch_all, routes};
-use super::stream::Chains;
+use super::stream::{Chains, Opened, to_cluster};
 use super::vhost::{configuration, virtual_host};
-use super::{Draft, Sight};
-use crate::model::{Origin, Routing, Server};
+use super::{Draft, Sight, cluster, tls};
+use crate::host;
+use crate::model::{Origin, Protocol, Routing, Server};
 use crate::view::{GatewayPort, GatewayServer};
 
 /// Everything of a gateway beyond its clusters.
@@ -23,9 +24,13 @@ pub(super) fn gateway(view: &Sight<'_>, draft: &mut Draft) {
         match port.servers.first() {
             Some(first) if first.server.is_plain_http() => {
                 draft.listeners.push(http(view, port));
-                draft.routes.push(route_table(view, port));
+                let plain = port.servers.iter().filter(|one| one.server.is_plain_http());
+                draft.routes.push(route_table(view, port, routes_name(port), plain));
             }
-            Some(_) => draft.listeners.extend(opaque(view, port)),
+            Some(_) => {
+                let listener = opaque(view, port, draft);
+                draft.listeners.extend(listener);
+            }
             None => {}
         }
     }
@@ -52,7 +57,7 @@ fn http(view: &Sight<'_>, port: &GatewayPort) -> Listener {
 }
 
 fn place<'a>(view: &'a Sight<'a>, port: &GatewayPort, one: &GatewayServer) -> Place<'a> {
-    Place { view, port: one.server.number, own_port: port.port, secure: false }
+    Place { view, port: one.server.number, own_port: port.port, secure: one.server.is_opened() }
 }
 
 /// The names under which a server lets the hosts of a routing in.
@@ -74,11 +79,16 @@ struct Host {
 /// Creation stamp (objects without one are the youngest), name and namespace.
 type Age = (bool, String, Origin);
 
-fn route_table(view: &Sight<'_>, port: &GatewayPort) -> RouteConfiguration {
+fn route_table<'a>(
+    view: &Sight<'_>,
+    port: &GatewayPort,
+    table: String,
+    servers: impl Iterator<Item = &'a GatewayServer>,
+) -> RouteConfiguration {
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
-    for one in port.servers.iter().filter(|one| one.server.is_plain_http()) {
+    for one in servers {
         let place = place(view, port, one);
-        let to_https = one.server.redirect_to_https;
+        let to_https = one.server.redirect_to_https && !one.server.is_opened();
         for routing in &one.routings {
             let routes = routes(&place, routing);
             let age: Age =
@@ -106,7 +116,7 @@ fn route_table(view: &Sight<'_>, port: &GatewayPort) -> RouteConfiguration {
         let name = format!("blackhole:{}", port.port);
         made.push(virtual_host(&name, vec!["*".to_owned()], Vec::new()));
     }
-    configuration(routes_name(port), made)
+    configuration(table, made)
 }
 
 fn finish(port: u16, name: &str, mut host: Host) -> VirtualHost {
@@ -123,12 +133,15 @@ fn finish(port: u16, name: &str, mut host: Host) -> VirtualHost {
 }
 
 /// A port of bytes, or of TLS that is not opened. Without any rule nothing listens.
-fn opaque(view: &Sight<'_>, port: &GatewayPort) -> Option<Listener> {
+fn opaque(view: &Sight<'_>, port: &GatewayPort, draft: &mut Draft) -> Option<Listener> {
     let mut chains = Chains::default();
     for one in port.servers.iter().filter(|one| !one.server.protocol.is_http()) {
         let place = place(view, port, one);
         let tls = one.server.protocol.is_tls();
         if tls && !one.server.is_passthrough() {
+            if view.speaks_tls {
+                secure(view, port, one, &mut chains, draft);
+            }
             continue;
         }
         for routing in one.routings.iter().filter(|one_of| !names(&one.server, one_of).is_empty()) {
@@ -153,4 +166,46 @@ fn opaque(view: &Sight<'_>, port: &GatewayPort) -> Option<Listener> {
     let mut out = listener(&name, at, TrafficDirection::Outbound, chains);
     out.listener_filters = by_name.then(tls_inspector).into_iter().collect();
     Some(out)
+}
+
+/// The names of a server; a client must send one of them.
+fn server_names(server: &Server) -> Vec<String> {
+    let names: BTreeSet<&String> = server.hosts.iter().map(|own| &own.host).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// A server whose TLS is opened here, or passed on to the workload that its name is made of. One whose credential is missing
+/// has no chain, so that it harms no other of the port.
+fn secure(
+    view: &Sight<'_>,
+    port: &GatewayPort,
+    one: &GatewayServer,
+    chains: &mut Chains,
+    draft: &mut Draft,
+) {
+    let server = &one.server;
+    if !server.is_opened() {
+        let lets_in = |host: &str| server.hosts.iter().any(|own| host::covers(&own.host, host));
+        let opened = Opened { transport: None, alpn: tls::of_mesh() };
+        for name in cluster::passed(view, draft, lets_in) {
+            chains.opened(vec![name.clone()], vec![to_cluster(&name)], &opened);
+        }
+        return;
+    }
+    let Some(context) = tls::opened(view, server) else { return };
+    let opened = Opened { transport: tls::transport(&context), alpn: Vec::new() };
+    let names = server_names(server);
+    if server.protocol == Protocol::Https {
+        let Origin { namespace, name } = &one.gateway;
+        let table = format!("https.{}.{}.{name}.{namespace}", server.number, server.name);
+        let prefix = format!("outbound_{}_{}", address(port), port.port);
+        let manager = by_name(view, Side::Gateway, &prefix, &table);
+        chains.opened(names, vec![manager], &opened);
+        draft.routes.push(route_table(view, port, table, std::iter::once(one)));
+        return;
+    }
+    let place = place(view, port, one);
+    for routing in one.routings.iter().filter(|it| !self::names(server, it).is_empty()) {
+        chains.opened_tcp(&place, routing, &names, &opened);
+    }
 }

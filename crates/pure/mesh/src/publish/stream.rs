@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use xds::core::TransportSocket;
 use xds::filters::TcpProxy;
 use xds::filters::tcp_proxy::weighted_cluster::ClusterWeight;
 use xds::filters::tcp_proxy::{ClusterSpecifier, WeightedCluster};
@@ -88,6 +89,15 @@ pub(super) fn to_service(place: &Place<'_>, host: &str) -> Vec<Filter> {
     to_weighted(place, &[Weighted { destination, weight: 100, headers: Default::default() }])
 }
 
+/// What is done with the TLS of a chain.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    /// Opens it.
+    pub(super) transport: Option<TransportSocket>,
+    /// What a client must say of what it will speak; nothing is anything.
+    pub(super) alpn: Vec<String>,
+}
+
 /// The chains of a listener for bytes, in the making: Envoy refuses two of the same match.
 #[derive(Default)]
 pub(super) struct Chains {
@@ -130,7 +140,12 @@ impl Chains {
             if rule.matches.is_empty() { std::slice::from_ref(&everything) } else { &rule.matches };
         for one in matches.iter().filter(|one| place.is_here(one.scope.port)) {
             if let Some(names) = names(one) {
-                self.add(names, &one.destinations, to_weighted(place, &rule.to));
+                self.add(
+                    names,
+                    &one.destinations,
+                    to_weighted(place, &rule.to),
+                    &Opened::default(),
+                );
             }
         }
     }
@@ -142,7 +157,28 @@ impl Chains {
         networks: &[String],
         filters: Vec<Filter>,
     ) {
-        self.add(names, networks, filters);
+        self.add(names, networks, filters, &Opened::default());
+    }
+
+    /// Adds a chain for these server names, whose TLS is opened by a transport or only callers of the mesh may use.
+    pub(super) fn opened(&mut self, names: Vec<String>, filters: Vec<Filter>, opened: &Opened) {
+        self.add(names, &[], filters, opened);
+    }
+
+    /// Adds the rules for bytes of a routing behind TLS that is opened here for these names.
+    pub(super) fn opened_tcp(
+        &mut self,
+        place: &Place<'_>,
+        routing: &Routing,
+        names: &[String],
+        opened: &Opened,
+    ) {
+        for rule in &routing.tcp {
+            let fits = |one: &StreamMatch| place.is_here(one.scope.port);
+            if rule.matches.is_empty() || rule.matches.iter().any(fits) {
+                self.add(names.to_vec(), &[], to_weighted(place, &rule.to), opened);
+            }
+        }
     }
 
     /// Whether some chain looks at server names.
@@ -157,7 +193,13 @@ impl Chains {
     }
 
     /// Adds a chain, for what no earlier chain takes.
-    fn add(&mut self, names: Vec<String>, networks: &[String], filters: Vec<Filter>) {
+    fn add(
+        &mut self,
+        names: Vec<String>,
+        networks: &[String],
+        filters: Vec<Filter>,
+        opened: &Opened,
+    ) {
         let any_name = names.is_empty() || names.iter().any(|name| name == "*");
         let tls = !names.is_empty();
         // Only a TLS greeting has a name that could be looked up.
@@ -177,6 +219,7 @@ impl Chains {
                 let on = FilterChainMatch {
                     server_names: keep(name),
                     transport_protocol: if tls { "tls".to_owned() } else { String::new() },
+                    application_protocols: opened.alpn.clone(),
                     prefix_ranges: network.and_then(|text| range(text)).into_iter().collect(),
                     ..FilterChainMatch::default()
                 };
@@ -185,6 +228,7 @@ impl Chains {
                 self.chains.push(FilterChain {
                     filter_chain_match: (!any).then_some(on),
                     filters: filters.clone(),
+                    transport_socket: opened.transport.clone(),
                     ..FilterChain::default()
                 });
             }

@@ -8,6 +8,7 @@ use kinds::istio;
 use super::notes::Notes;
 use crate::findings::{Code, Finding};
 use crate::host;
+use crate::model::credential;
 use crate::model::extras::Fallback;
 use crate::model::peer::Takes;
 use crate::model::registry::contains;
@@ -28,6 +29,9 @@ pub(super) fn check(world: &World, model: &Model, findings: &mut Vec<Finding>) {
     }
     for gateway in &model.gateways {
         ports_of(world, model, findings, gateway);
+        if world.settings.speaks_tls {
+            credentials_of(world, model, findings, gateway);
+        }
     }
     gateways_in_conflict(world, model, findings);
     policies(world, model, findings);
@@ -200,6 +204,36 @@ fn ports_of(world: &World, model: &Model, findings: &mut Vec<Finding>, gateway: 
             let path = format!("spec.servers[{index}].port.number");
             let text = format!("the Service of the gateway pods has no port {}", server.number);
             notes.note(Code::GatewayPortNotDefinedOnService, &path, text);
+        }
+    }
+}
+
+/// The Secrets that a gateway's servers name: are they in the namespaces of its pods, and complete?
+fn credentials_of(world: &World, model: &Model, findings: &mut Vec<Finding>, gateway: &Gateway) {
+    let pods = model.workloads.values().filter(|pod| contains(&pod.labels, &gateway.selector));
+    let namespaces: BTreeSet<&str> = pods.map(|pod| pod.namespace.as_str()).collect();
+    let mut notes = Notes::new(gateway_key(gateway), &world.settings, findings);
+    for (at, server) in gateway.servers.iter().enumerate() {
+        let Some(tls) = server.tls.as_ref().filter(|_| server.is_opened()) else { continue };
+        let path = format!("spec.servers[{at}].tls.credentialName");
+        for namespace in &namespaces {
+            let known = |name: &str| credential::named(&model.credentials, namespace, name);
+            for name in &tls.credentials {
+                if !known(name).is_some_and(|one| one.is_pair()) {
+                    let text = format!(
+                        "no Secret {namespace}/{name} has a certificate and its key in PEM (tls.crt and tls.key, or cert and key): this server does not listen"
+                    );
+                    notes.note(Code::ReferencedResourceNotFound, &path, text);
+                }
+            }
+            let roots = tls.roots_in().filter(|_| tls.asks() && tls.roots.is_none());
+            if let Some(name) = roots.filter(|name| !known(name).is_some_and(|one| one.has_roots()))
+            {
+                let text = format!(
+                    "neither Secret {namespace}/{name} nor {name}-cacert has roots in PEM (ca.crt or cacert): this server does not listen"
+                );
+                notes.note(Code::ReferencedResourceNotFound, &path, text);
+            }
         }
     }
 }

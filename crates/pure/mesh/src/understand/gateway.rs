@@ -93,10 +93,62 @@ fn tls(notes: &mut Notes<'_>, path: &str, written: &istio::ServerTls) -> ServerT
         istio::ServerTlsMode::IstioMutual => TlsMode::IstioMutual,
         istio::ServerTlsMode::OptionalMutual => TlsMode::OptionalMutual,
     };
-    if mode != TlsMode::Passthrough {
+    let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let speaks = notes.settings.speaks_tls;
+    if mode != TlsMode::Passthrough && !speaks {
         let text = "the gateway opens no TLS yet, so this server does not listen";
         notes.note(Code::TlsServerNotServed, &format!("{path}.mode"), text);
     }
-    let credential = written.credential_name.clone().filter(|name| !name.is_empty());
-    ServerTls { mode, credential }
+    let mut credentials: Vec<String> = said(&written.credential_name).into_iter().collect();
+    if credentials.is_empty() {
+        credentials.extend(written.credential_names.iter().cloned());
+    } else if !written.credential_names.is_empty() {
+        let text = "credentialName says it already";
+        notes.note(Code::FieldNotHonoured, &format!("{path}.credentialNames"), text);
+    }
+    let mut files: Vec<_> = written
+        .tls_certificates
+        .iter()
+        .map(|one| (&one.server_certificate, &one.private_key))
+        .collect();
+    if files.is_empty() {
+        files.push((&written.server_certificate, &written.private_key));
+    }
+    let pairs = files.into_iter().filter_map(|(one, key)| Some((said(one)?, said(key)?)));
+    let tls = ServerTls {
+        mode,
+        credentials,
+        roots_credential: said(&written.ca_cert_credential_name),
+        pairs: pairs.collect(),
+        roots: said(&written.ca_certificates),
+        revoked: said(&written.ca_crl),
+        names: written.subject_alt_names.clone(),
+        keys: written.verify_certificate_spki.clone(),
+        hashes: written.verify_certificate_hash.clone(),
+        lowest: written.min_protocol_version.and_then(version),
+        highest: written.max_protocol_version.and_then(version),
+        ciphers: written.cipher_suites.clone(),
+        unchecked: written.insecure_skip_verify == Some(true),
+    };
+    let needs = tls.asks() || mode == TlsMode::Simple;
+    if needs && speaks && tls.credentials.is_empty() && tls.pairs.is_empty() {
+        let text = "without credentialName, or serverCertificate and privateKey, this server does not listen";
+        notes.wrong(path, text);
+    }
+    if tls.asks() && speaks && tls.roots_in().is_none() && tls.roots.is_none() && !tls.unchecked {
+        let text = "without roots for the clients' certificates this server does not listen: name caCertificates or credentialName";
+        notes.wrong(&format!("{path}.caCertificates"), text);
+    }
+    tls
+}
+
+/// The second number of a version 1.x; `None` is the proxy's choice.
+fn version(written: istio::TlsVersion) -> Option<u8> {
+    match written {
+        istio::TlsVersion::Auto => None,
+        istio::TlsVersion::V1_0 => Some(0),
+        istio::TlsVersion::V1_1 => Some(1),
+        istio::TlsVersion::V1_2 => Some(2),
+        istio::TlsVersion::V1_3 => Some(3),
+    }
 }
