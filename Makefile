@@ -1,5 +1,5 @@
 # Two commands do all on a fresh machine: `make demo` and `make test`.
-.PHONY: demo build test check unit e2e judge simulate tools figures bench
+.PHONY: demo build test check unit e2e judge simulate tools figures bench counts
 
 LATEEN_BIN := $(CURDIR)/target/debug/lateen
 export LATEEN_BIN
@@ -64,3 +64,11 @@ bench: build tools
 	cargo build --release --locked -p bench
 	mkdir -p bench/results
 	LATEEN_BIN=$(CURDIR)/target/release/lateen bench/peers bench/results/latest.md
+
+# Instructions that a request takes on its way through the proxy: the same on a quiet and on a busy machine.
+counts: build
+	@command -v valgrind >/dev/null || tests/tools/install valgrind
+	@command -v python3 >/dev/null || tests/tools/install python3
+	cargo build --release --locked -p bench
+	mkdir -p bench/results
+	LATEEN_BIN=$(CURDIR)/target/release/lateen bench/counts bench/results/counts.md
