@@ -136,7 +136,9 @@ spec: { selector: { app: vms }, ports: [ { name: http, port: 80, targetPort: 808
 
 #[test]
 fn a_proxy_becomes_an_entry_of_its_group_for_as_long_as_it_is_there() {
-    let mesh = crate::traffic::mesh_of(&[], GROUPS);
+    let mesh = crate::traffic::mesh_of(&[], "");
+    let said = mesh.feed(&["apply", "-f", "-"], GROUPS);
+    assert!(said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
     let envoy = std::fs::canonicalize(tool("envoy")).unwrap();
     mesh.apply(&enclosed(envoy.to_str().unwrap(), "default", ", AUTO_REGISTER_GROUP: vms"));
     let entries = || mesh.kubectl(&["get", "workloadentries", "-o", "name"]);

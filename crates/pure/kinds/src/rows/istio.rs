@@ -115,7 +115,6 @@ pub(super) const ISTIO: &[Resource] = &[
         check: checks::istio::workload_entry,
         ..NETWORKING
     },
-    // Stored with its type: nothing registers workloads by it.
     Resource {
         kind: "WorkloadGroup",
         plural: "workloadgroups",
@@ -123,7 +122,6 @@ pub(super) const ISTIO: &[Resource] = &[
         short_names: &["wg"],
         schema: schema::of::<istio::WorkloadGroup>,
         check: checks::istio::workload_group,
-        acted_on: false,
         ..NETWORKING
     },
     Resource {
